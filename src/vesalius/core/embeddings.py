@@ -1,0 +1,66 @@
+"""Embeddings: the currency. Encode once, evaluate many times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vesalius.core.errors import DataError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One row of width D for each case that could be encoded, as the model gave it (unnormalised).
+
+    ``case_ids`` names the rows: cases whose image was unreadable have no row. ``provenance`` holds
+    everything that changes the values: model, weights hash, preprocessing, precision, data hash.
+    """
+
+    values_ND: Float[np.ndarray, "N D"]
+    case_ids: NDArray[np.str_]
+    modality: str
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.values_ND.ndim != 2 or len(self.values_ND) != len(self.case_ids):
+            raise DataError(
+                f"embeddings of shape {self.values_ND.shape} do not fit "
+                f"{len(self.case_ids)} case ids"
+            )
+        if self.modality not in ("image", "text"):
+            raise DataError(f"modality {self.modality!r} is neither 'image' nor 'text'")
+
+    def __len__(self) -> int:
+        return len(self.case_ids)
+
+    @property
+    def width(self) -> int:
+        return self.values_ND.shape[1]
+
+    def select(self, rows: ArrayLike) -> Embeddings:
+        """Return the rows at the given positions, or where a boolean array holds."""
+        chosen = np.asarray(rows)
+        return replace(self, values_ND=self.values_ND[chosen], case_ids=self.case_ids[chosen])
+
+    def of_cases(self, case_ids: NDArray[np.str_]) -> Embeddings:
+        """Return the rows of the given cases, in their order; a case without a row is an error."""
+        order = np.argsort(self.case_ids)
+        found = np.searchsorted(self.case_ids, case_ids, sorter=order)
+        rows = order[np.minimum(found, len(order) - 1)]
+        missing = np.asarray(case_ids)[self.case_ids[rows] != case_ids]
+        if missing.size:
+            raise DataError(f"{missing.size} cases have no embedding, first {str(missing[0])!r}")
+        return self.select(rows)
+
+    def normalised(self) -> Float[np.ndarray, "N D"]:
+        """Return the rows divided by their Euclidean length, float32 or wider."""
+        values_ND = self.values_ND.astype(np.result_type(self.values_ND, np.float32))
+        lengths_N1 = np.linalg.norm(values_ND, axis=1, keepdims=True)
+        return values_ND / np.maximum(lengths_N1, np.finfo(values_ND.dtype).tiny)

@@ -1,0 +1,71 @@
+"""Files that are whole or absent: temp file → fsync → replace → fsync of the folder."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vesalius.core.errors import VesaliusError
+
+
+def write_atomic(path: Path, write: bytes | str | Callable[[Path], object]) -> Path:
+    """Write a file so that a kill, a full disk or a read-only folder leaves the old one intact.
+
+    ``write`` is the content, or a function that writes to the temporary path that it is given.
+    """
+    path = Path(path)
+    name = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
+        )
+        os.close(handle)
+        temporary = Path(name)
+        if callable(write):
+            write(temporary)
+        else:
+            temporary.write_bytes(write.encode() if isinstance(write, str) else write)
+        with temporary.open("rb+") as opened:
+            os.fsync(opened.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise VesaliusError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if name:
+            Path(name).unlink(missing_ok=True)
+    return path
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Write plain values as readable JSON, atomically. NaN is refused: JSON cannot hold it."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return write_atomic(path, text + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; a missing or broken one is an error that names it."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise VesaliusError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise VesaliusError(f"{path} is not valid JSON: {error}") from error
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
