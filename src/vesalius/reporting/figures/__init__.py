@@ -1,0 +1,38 @@
+"""Figures: from data to SVG or PNG bytes with an alternative text, in one look.
+
+Every function takes data and returns a :class:`~vesalius.reporting.Figure` that a page can hold
+(``figure.data`` are the bytes). Importing this folder loads numpy alone; matplotlib and
+scikit-learn come in when a figure is drawn.
+"""
+
+from vesalius.reporting.figures.calibration import Bins, reliability
+from vesalius.reporting.figures.contact_sheet import contact_sheet
+from vesalius.reporting.figures.forest import forest
+from vesalius.reporting.figures.hero import hero
+from vesalius.reporting.figures.learning import learning_curves
+from vesalius.reporting.figures.matrix import confusion, cooccurrence
+from vesalius.reporting.figures.picture import picture
+from vesalius.reporting.figures.prevalence import prevalence
+from vesalius.reporting.figures.projection import Projection, embedding_map, map_figure, project
+from vesalius.reporting.figures.retrieval import recall_at_k
+from vesalius.reporting.figures.roc import RocCurve, roc_curves
+
+__all__ = [
+    "Bins",
+    "Projection",
+    "RocCurve",
+    "confusion",
+    "contact_sheet",
+    "cooccurrence",
+    "embedding_map",
+    "forest",
+    "hero",
+    "learning_curves",
+    "map_figure",
+    "picture",
+    "prevalence",
+    "project",
+    "recall_at_k",
+    "reliability",
+    "roc_curves",
+]

@@ -1,0 +1,84 @@
+"""Contact sheet: many images at a glance, each with a line below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vesalius.core import Box, Mask
+from vesalius.reporting.blocks import Figure
+from vesalius.reporting.figures import style
+from vesalius.reporting.figures.picture import painted
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import SubFigure
+
+CELL = 150  # CSS pixels
+CAPTION = 20
+
+
+def contact_sheet(
+    images: Sequence[UInt8[np.ndarray, "H W ..."]],
+    captions: Sequence[str] = (),
+    *,
+    masks: Sequence[Mask | None] = (),
+    boxes: Sequence[Sequence[Box]] = (),
+    columns: int = 6,
+    caption: str = "",
+) -> Figure:
+    """Return the images on one sheet (PNG), with outlines of masks and boxes where given."""
+    columns = max(1, min(columns, len(images)))
+    rows = -(-len(images) // columns) or 1
+    drawn = [
+        painted(
+            image,
+            mask=masks[i] if i < len(masks) else None,
+            boxes=boxes[i] if i < len(boxes) else (),
+            side=CELL * style.SHARPNESS,
+        )
+        for i, image in enumerate(images)
+    ]
+    alt = f"Contact sheet of {len(images)} images"
+    alt += f": {style.listed(captions, most=12)}." if captions else "."
+
+    def paint(drawing: Drawing) -> None:
+        if not drawn:
+            return style.nothing(drawing, "No images")
+        paint_sheet(drawing, drawn, captions, columns=columns)
+
+    height = rows * (CELL + (CAPTION if captions else 4))
+    return style.draw(
+        paint, width=columns * (CELL + 4), height=height, alt=alt, caption=caption, png=True
+    )
+
+
+def paint_sheet(
+    drawing: Drawing | SubFigure,
+    images: Sequence[Any],
+    captions: Sequence[str],
+    *,
+    columns: int,
+    letters: int = 24,
+) -> None:
+    """Paint images row by row on a drawing or a part of one."""
+    rows = -(-len(images) // columns)
+    for i, image in enumerate(images):
+        axes = drawing.add_subplot(rows, columns, i + 1)
+        axes.imshow(image, interpolation="lanczos", aspect="equal")
+        axes.set_axis_off()
+        axes.set_anchor("N")
+        if i < len(captions):
+            axes.text(
+                0.5,
+                -0.03,
+                style.plain(captions[i], limit=letters),
+                transform=axes.transAxes,
+                ha="center",
+                va="top",
+                fontsize=8,
+                color=style.INK,
+            )

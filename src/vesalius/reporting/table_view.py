@@ -1,0 +1,187 @@
+"""A Table, worked out for the template: printed cells, footnotes, and marks on a common axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from string import ascii_lowercase
+
+from vesalius.core import Score
+from vesalius.reporting import numbers
+from vesalius.reporting.blocks import Cell, Column, Row, Table
+
+MARK_WIDTH = 84  # CSS pixels, and the units of the marks' own coordinates
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a value and its interval lie on the column's axis, 0 to ``MARK_WIDTH``."""
+
+    value: float
+    low: float | None
+    high: float | None
+    chance: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CellView:
+    """``kind`` is ``text``, ``number`` or ``score``; ``footnote`` the letter of its reason."""
+
+    kind: str
+    value: str
+    interval: str = ""
+    footnote: str = ""
+    title: str = ""
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    head: CellView
+    cells: list[CellView]
+    kind: str
+    footnote: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableView:
+    caption: str
+    groups: list[tuple[str, int]]
+    columns: list[Column]
+    numeric: list[bool]
+    rows: list[RowView]
+    footnotes: list[tuple[str, str]]
+    notes: list[str]
+
+
+@dataclass(slots=True)
+class _Footnotes:
+    letters: dict[str, str] = field(default_factory=dict)
+
+    def letter(self, note: str) -> str:
+        if not note:
+            return ""
+        count = len(self.letters)
+        turn, place = divmod(count, 26)
+        return self.letters.setdefault(note, ascii_lowercase[place] + (str(turn) if turn else ""))
+
+
+def table_view(table: Table) -> TableView:
+    """Return what the template prints of a table."""
+    columns = [Column(c) if isinstance(c, str) else c for c in table.columns]
+    rows = [row if isinstance(row, Row) else Row(row) for row in table.rows]
+    axes = _axes(columns, rows)
+    footnotes = _Footnotes()
+    views = []
+    for row in rows:
+        padded = [*row.cells, *[None] * (len(columns) - len(row.cells))][: len(columns)]
+        reference = row.kind == "reference"
+        mark = footnotes.letter(row.note)
+        cells = [
+            _cell(cell, column, axes.get(_axis_name(column)), footnotes, reference=reference)
+            for cell, column in zip(padded, columns, strict=True)
+        ]
+        if cells:
+            views.append(RowView(cells[0], cells[1:], row.kind, mark))
+    return TableView(
+        caption=table.caption,
+        groups=_groups(columns) if any(column.group for column in columns) else [],
+        columns=columns,
+        numeric=[i > 0 and _is_numeric(i, rows) for i in range(len(columns))],
+        rows=views,
+        footnotes=[(letter, note) for note, letter in footnotes.letters.items()],
+        notes=list(table.notes),
+    )
+
+
+def _cell(
+    cell: Cell,
+    column: Column,
+    axis: tuple[float, float] | None,
+    footnotes: _Footnotes,
+    *,
+    reference: bool,
+) -> CellView:
+    if cell is None:
+        return CellView("number", "–")
+    if isinstance(cell, Score):
+        printed = numbers.score(cell, digits=column.digits, percent=column.percent)
+        letter = "" if printed.interval else footnotes.letter(printed.note)
+        title = _title(cell)
+        mark = _mark(cell, axis, column.chance) if column.marks else None
+        return CellView("score", printed.value, printed.interval, letter, title, mark)
+    if isinstance(cell, str):
+        return CellView("text", cell)
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return CellView("number", f"{cell:,}")
+    shown = numbers.number(float(cell), digits=column.digits, percent=column.percent)
+    mark = _mark(Score("", float(cell)), axis, column.chance) if column.marks else None
+    return CellView("score" if reference else "number", shown, mark=mark)
+
+
+def _title(score: Score) -> str:
+    """Say what stands behind a number: cases, patients, protocol."""
+    parts = [f"n = {score.n:,}" if score.n else ""]
+    parts.append(f"{score.positives:,} positive" if score.positives is not None else "")
+    parts.append(f"{score.clusters:,} independent units" if score.clusters else "")
+    parts.append(score.protocol)
+    parts.append(f"{score.redrawn:,} replicates redrawn" if score.redrawn else "")
+    parts.append(score.note)
+    return "; ".join(part for part in parts if part)
+
+
+def _axis_name(column: Column) -> str:
+    return column.group or column.name
+
+
+def _axes(columns: Sequence[Column], rows: Sequence[Row]) -> Mapping[str, tuple[float, float]]:
+    """Return the range that the marks of a column, or of a group of columns, share."""
+    ends: dict[str, list[float]] = {}
+    for column_index, column in enumerate(columns):
+        if not column.marks:
+            continue
+        found = ends.setdefault(_axis_name(column), [])
+        for row in rows:
+            cell = row.cells[column_index] if column_index < len(row.cells) else None
+            if isinstance(cell, Score):
+                found += [cell.value, cell.low, cell.high]
+            elif isinstance(cell, float):
+                found.append(cell)
+        if column.chance is not None and any(isfinite(v) for v in found):
+            found.append(column.chance)
+    finite = {name: [v for v in values if isfinite(v)] for name, values in ends.items()}
+    return {name: (min(v), max(v)) for name, v in finite.items() if v and max(v) > min(v)}
+
+
+def _mark(score: Score, axis: tuple[float, float] | None, chance: float | None) -> Mark | None:
+    if axis is None or not isfinite(score.value):
+        return None
+    start, end = axis
+
+    def place(value: float) -> float:
+        return round(4 + (MARK_WIDTH - 8) * (value - start) / (end - start), 1)
+
+    whole = isfinite(score.low) and isfinite(score.high)
+    return Mark(
+        place(score.value),
+        place(score.low) if whole else None,
+        place(score.high) if whole else None,
+        None if chance is None else place(chance),
+    )
+
+
+def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    groups: list[tuple[str, int]] = []
+    for column in columns:
+        if groups and groups[-1][0] == column.group:
+            groups[-1] = (column.group, groups[-1][1] + 1)
+        else:
+            groups.append((column.group, 1))
+    return groups
+
+
+def _is_numeric(index: int, rows: Sequence[Row]) -> bool:
+    cells = [row.cells[index] for row in rows if index < len(row.cells)]
+    known = [cell for cell in cells if cell is not None]
+    return all(not isinstance(cell, str) or cell[:1].isdigit() for cell in known)
