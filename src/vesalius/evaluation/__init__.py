@@ -1,1 +1,117 @@
-"""evaluation."""
+"""Evaluation: what a representation can do, each number with its interval.
+
+Measures are pure functions of :class:`~vesalius.core.Embeddings` and
+:class:`~vesalius.core.Predictions`; nothing here imports torch when it is imported, and the names
+below load when they are first touched.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vesalius.evaluation.bootstrap import Interval, bootstrap, bootstrap_each
+    from vesalius.evaluation.calibration import Reliability, ece, reliability
+    from vesalius.evaluation.classification import classification
+    from vesalius.evaluation.comparison import Comparison, compare
+    from vesalius.evaluation.delong import delong
+    from vesalius.evaluation.knn import knn
+    from vesalius.evaluation.ledger import read_ledger, read_ledgers, write_ledger
+    from vesalius.evaluation.linear_probe import linear_probe
+    from vesalius.evaluation.measures import MEASURES
+    from vesalius.evaluation.multiplicity import benjamini_hochberg, holm
+    from vesalius.evaluation.paired import paired_difference, paired_permutation
+    from vesalius.evaluation.prompts import load_prompts
+    from vesalius.evaluation.retrieval import caption_groups, retrieval
+    from vesalius.evaluation.separability import separability
+    from vesalius.evaluation.temperature import apply_temperature, temperature_scaling
+    from vesalius.evaluation.thresholds import choose_thresholds
+    from vesalius.evaluation.zero_shot import zero_shot
+
+_HOME = {
+    "Comparison": "comparison",
+    "Interval": "bootstrap",
+    "MEASURES": "measures",
+    "Reliability": "calibration",
+    "apply_temperature": "temperature",
+    "benjamini_hochberg": "multiplicity",
+    "bootstrap": "bootstrap",
+    "bootstrap_each": "bootstrap",
+    "caption_groups": "retrieval",
+    "choose_thresholds": "thresholds",
+    "classification": "classification",
+    "compare": "comparison",
+    "delong": "delong",
+    "ece": "calibration",
+    "holm": "multiplicity",
+    "knn": "knn",
+    "linear_probe": "linear_probe",
+    "load_prompts": "prompts",
+    "paired_difference": "paired",
+    "paired_permutation": "paired",
+    "read_ledger": "ledger",
+    "read_ledgers": "ledger",
+    "reliability": "calibration",
+    "retrieval": "retrieval",
+    "separability": "separability",
+    "temperature_scaling": "temperature",
+    "write_ledger": "ledger",
+    "zero_shot": "zero_shot",
+}
+
+__all__ = [
+    "MEASURES",
+    "Comparison",
+    "Interval",
+    "Reliability",
+    "apply_temperature",
+    "benjamini_hochberg",
+    "bootstrap",
+    "bootstrap_each",
+    "caption_groups",
+    "choose_thresholds",
+    "classification",
+    "compare",
+    "delong",
+    "ece",
+    "holm",
+    "knn",
+    "linear_probe",
+    "load_prompts",
+    "paired_difference",
+    "paired_permutation",
+    "read_ledger",
+    "read_ledgers",
+    "reliability",
+    "retrieval",
+    "separability",
+    "temperature_scaling",
+    "write_ledger",
+    "zero_shot",
+]
+
+
+class _Functions(ModuleType):
+    """A module whose functions win over its files of the same name.
+
+    Importing ``evaluation/knn.py`` would bind ``evaluation.knn`` to the file; here it stays the
+    function. The file is reached by ``from vesalius.evaluation.knn import …``.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Functions
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])
