@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from vesalius.evaluation.bootstrap import Interval, bootstrap, bootstrap_each
     from vesalius.evaluation.calibration import Reliability, ece, reliability
     from vesalius.evaluation.classification import classification
-    from vesalius.evaluation.comparison import Comparison, compare
+    from vesalius.evaluation.compare import compare
+    from vesalius.evaluation.comparison import Comparison
     from vesalius.evaluation.delong import delong
     from vesalius.evaluation.knn import knn
     from vesalius.evaluation.ledger import read_ledger, read_ledgers, write_ledger
@@ -41,7 +42,7 @@ _HOME = {
     "caption_groups": "retrieval",
     "choose_thresholds": "thresholds",
     "classification": "classification",
-    "compare": "comparison",
+    "compare": "compare",
     "delong": "delong",
     "ece": "calibration",
     "holm": "multiplicity",
