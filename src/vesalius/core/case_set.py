@@ -128,6 +128,15 @@ class CaseSet:
             raise unknown("split", name, np.unique(self.splits).tolist())
         return self.select(rows)
 
+    def of_cases(self, case_ids: ArrayLike) -> CaseSet:
+        """Return the cases of the given ids, in their order; an id that is not here is an error."""
+        place = {str(case_id): i for i, case_id in enumerate(self.case_ids)}
+        wanted = [str(case_id) for case_id in np.asarray(case_ids)]
+        missing = [case_id for case_id in wanted if case_id not in place]
+        if missing:
+            raise DataError(f"{self.source}: {len(missing)} cases are not here, first {missing[0]!r}")
+        return self.select(np.array([place[case_id] for case_id in wanted], dtype=np.intp))
+
     def with_splits(self, splits: Sequence[str] | NDArray[np.str_]) -> CaseSet:
         """Return the same cases with another split column."""
         return replace(self, splits=np.asarray(splits, dtype=np.str_))

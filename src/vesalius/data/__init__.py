@@ -1,1 +1,40 @@
-"""data."""
+"""What users bring: a reader per format, the phantom cohort, splits by patient, inspection."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vesalius.data.readers import READERS, read, reader_function, settings_of
+
+if TYPE_CHECKING:
+    from vesalius.data.images import ImageFiles, read_image
+    from vesalius.data.inspection import Inspection, inspect
+    from vesalius.data.loader import batches
+    from vesalius.data.splits import split
+
+_HOMES = {
+    "ImageFiles": "images",
+    "Inspection": "inspection",
+    "batches": "loader",
+    "inspect": "inspection",
+    "read_image": "images",
+    "split": "splits",
+}
+
+__all__ = [
+    "READERS",
+    "ImageFiles",
+    "Inspection",
+    "batches",
+    "inspect",
+    "read",
+    "read_image",
+    "reader_function",
+    "settings_of",
+    "split",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"vesalius.data.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,80 @@
+"""The formats that can be read: one file each, one line here."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from vesalius.core import CaseSet, DataError, unknown
+
+READERS = {
+    "folder": "vesalius.data.folder:folder",
+    "iu_xray": "vesalius.data.iu_xray:iu_xray",
+    "manifest": "vesalius.data.manifest:manifest",
+    "medmnist": "vesalius.data.medmnist:medmnist",
+    "nih_cxr14": "vesalius.data.nih_cxr14:nih_cxr14",
+    "phantom": "vesalius.data.phantom:read",
+    "roco": "vesalius.data.roco:roco",
+}
+
+
+def read(reader: str, root: str | Path | None = None, **settings: Any) -> CaseSet:
+    """Read a data set.
+
+    Args:
+        reader: one of ``READERS``.
+        root: the folder (or file) of the data; the phantom takes none.
+        settings: the reader's own, see :func:`settings_of`.
+
+    Raises:
+        ChoiceError: there is no such reader or setting.
+        DataError: the folder is not what the reader needs; the message names what is missing.
+    """
+    function = reader_function(reader)
+    known = settings_of(reader)
+    for name in settings:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ";"
+            raise DataError(
+                f"reader {reader!r} has no setting {name!r}{hint} choose one of "
+                f"{', '.join(known) or '(none)'}"
+            )
+    if not _takes_root(function):
+        if root is not None:
+            raise DataError(f"reader {reader!r} takes no folder, but {str(root)!r} was given")
+        return function(**settings)  # type: ignore[no-any-return]
+    if root is None:
+        raise DataError(f"reader {reader!r} needs the folder of the data (data.root=…)")
+    path = Path(root).expanduser()
+    if not path.exists():
+        raise DataError(f"reader {reader!r}: there is no {path} (looked from {Path.cwd().name}/)")
+    return function(path, **settings)  # type: ignore[no-any-return]
+
+
+def reader_function(reader: str) -> Callable[..., CaseSet]:
+    """Return the function that reads a format."""
+    if reader not in READERS:
+        raise unknown("reader", reader, READERS)
+    module, _, name = READERS[reader].partition(":")
+    function: Callable[..., CaseSet] = getattr(import_module(module), name)
+    return function
+
+
+def settings_of(reader: str) -> dict[str, Any]:
+    """Return a reader's settings with their defaults.
+
+    >>> "n" in settings_of("phantom")
+    True
+    """
+    parameters = inspect.signature(reader_function(reader)).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def _takes_root(function: Callable[..., CaseSet]) -> bool:
+    kinds = [p.kind for p in inspect.signature(function).parameters.values()]
+    return inspect.Parameter.POSITIONAL_OR_KEYWORD in kinds
