@@ -1,0 +1,77 @@
+"""One door to every model: ``load(name)``. It never reaches for the network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vesalius.core import ModelError, unknown
+
+if TYPE_CHECKING:
+    from vesalius.encoders.dual_encoder import DualEncoder
+
+ENCODERS = {
+    "tiny": "vesalius.encoders.tiny:load",
+}
+"""Name, or prefix before the colon -> "module:function". A path is a folder of own weights."""
+
+
+def weights_folder(given: str | Path | None = None) -> Path:
+    """Return where weights are looked for: given, or $VESALIUS_WEIGHTS, or the user's cache."""
+    if given is None:
+        given = os.environ.get("VESALIUS_WEIGHTS") or "~/.cache/vesalius/weights"
+    return Path(given).expanduser()
+
+
+def load(
+    name: str,
+    *,
+    device: str = "cpu",
+    weights_dir: str | None = None,
+    texts: Sequence[str] | None = None,
+    image_size: int | None = None,
+    seed: int = 0,
+) -> DualEncoder:
+    """Return a model by name, or by the path of a Run or of a folder of own weights.
+
+    ``weights_dir`` is where weight files are looked for (:func:`weights_folder`). ``texts`` train
+    the tokenizer of ``tiny`` and are otherwise not used; ``seed`` draws random weights where a
+    name asks for them. The model comes in evaluation mode. Raises ChoiceError for an unknown name
+    and ModelError naming each file that is missing and the place where it belongs.
+    """
+    import torch
+
+    if image_size is not None and image_size < 16:
+        raise ModelError(f"image_size {image_size} is too small; at least 16 pixels are needed")
+    prefix, _, argument = name.partition(":")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if prefix in ENCODERS:
+            module, function = ENCODERS[prefix].split(":")
+            model: DualEncoder = getattr(import_module(module), function)(
+                argument,
+                weights_dir=weights_folder(weights_dir),
+                texts=texts,
+                image_size=image_size,
+                seed=seed,
+            )
+        else:
+            model = _load_path(name, image_size=image_size)
+    try:
+        return model.to(device).eval()
+    except RuntimeError as error:
+        raise ModelError(f"cannot put {name} on device {device!r}: {error}") from error
+
+
+def _load_path(name: str, *, image_size: int | None) -> DualEncoder:
+    from vesalius.encoders.own_weights import load as load_folder
+
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return load_folder(path, image_size=image_size)
+    if path.name != name or path.exists():
+        raise ModelError(f"{path} is not a folder of weights")
+    raise unknown("model", name, [*ENCODERS, "a folder's path"])

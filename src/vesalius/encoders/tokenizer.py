@@ -1,0 +1,107 @@
+"""From words to token ids. Legend: B texts, L tokens.
+
+A tokenizer is held as the JSON of the ``tokenizers`` library: it travels with the weights, is
+picklable, and needs neither transformers nor a network.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from vesalius.core import ModelError
+
+if TYPE_CHECKING:
+    import tokenizers
+    from jaxtyping import Int64
+    from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+
+class Tokenizer:
+    """Token ids of texts, padded on the right and cut at ``context_length`` tokens.
+
+    ``pad_to_context`` gives every batch the full length; otherwise a batch is as long as its
+    longest text. ``truncated`` counts the texts that were cut; the first such batch is logged.
+    """
+
+    def __init__(
+        self,
+        json: str,
+        *,
+        context_length: int,
+        pad_id: int = 0,
+        pad_to_context: bool = False,
+        clean: str = "",
+    ) -> None:
+        self.json: str | None = json
+        self.context_length = context_length
+        self.pad_id = pad_id
+        self.pad_to_context = pad_to_context
+        self.clean = clean
+        self.truncated = 0
+        self._backend: tokenizers.Tokenizer | None = None
+
+    def __call__(self, texts: Sequence[str]) -> Int64[Tensor, "B L"]:
+        """Return the token ids."""
+        import torch
+
+        encodings = self.backend.encode_batch([self._cleaned(text) for text in texts])
+        cut = sum(bool(encoding.overflowing) for encoding in encodings)
+        self._count(cut, len(texts))
+        ids = [encoding.ids for encoding in encodings]
+        return torch.tensor(ids, dtype=torch.int64).reshape(len(texts), -1)
+
+    @property
+    def backend(self) -> tokenizers.Tokenizer:
+        if self._backend is None:
+            import tokenizers
+
+            backend = tokenizers.Tokenizer.from_str(self.json or "")
+            backend.enable_truncation(self.context_length)
+            length = self.context_length if self.pad_to_context else None
+            backend.enable_padding(
+                pad_id=self.pad_id,
+                pad_token=backend.id_to_token(self.pad_id) or "[PAD]",
+                length=length,
+            )
+            self._backend = backend
+        return self._backend
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self.backend.get_vocab_size()
+
+    def identity(self) -> str:
+        """Return a digest of everything that changes the ids."""
+        settings = repr((self.context_length, self.pad_id, self.clean))
+        return sha256((settings + (self.json or "")).encode()).hexdigest()
+
+    def settings(self) -> dict[str, Any]:
+        """Return what config.json must hold beside tokenizer.json."""
+        return {
+            "context_length": self.context_length,
+            "pad_id": self.pad_id,
+            "pad_to_context": self.pad_to_context,
+            "clean": self.clean,
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_backend": None}
+
+    def _cleaned(self, text: str) -> str:
+        if not isinstance(text, str):
+            raise ModelError(f"a text to encode is {type(text).__name__}, not str")
+        if not self.clean:
+            return text
+        from open_clip.tokenizer import get_clean_fn
+
+        return str(get_clean_fn(self.clean)(text))
+
+    def _count(self, cut: int, total: int) -> None:
+        if cut and not self.truncated:
+            log.warning("%d of %d texts cut at %d tokens", cut, total, self.context_length)
+        self.truncated += cut
