@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,29 +30,19 @@ def read(reader: str, root: str | Path | None = None, **settings: Any) -> CaseSe
         settings: the reader's own, see :func:`settings_of`.
 
     Raises:
-        ChoiceError: there is no such reader or setting.
+        ChoiceError: there is no such reader or setting; the message has the nearest right name.
         DataError: the folder is not what the reader needs; the message names what is missing.
     """
     function = reader_function(reader)
     known = settings_of(reader)
     for name in settings:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ";"
-            raise DataError(
-                f"reader {reader!r} has no setting {name!r}{hint} choose one of "
-                f"{', '.join(known) or '(none)'}"
-            )
+            raise unknown(f"setting of reader {reader!r}:", name, known)
     if not _takes_root(function):
         if root is not None:
             raise DataError(f"reader {reader!r} takes no folder, but {str(root)!r} was given")
-        return function(**settings)  # type: ignore[no-any-return]
-    if root is None:
-        raise DataError(f"reader {reader!r} needs the folder of the data (data.root=…)")
-    path = Path(root).expanduser()
-    if not path.exists():
-        raise DataError(f"reader {reader!r}: there is no {path} (looked from {Path.cwd().name}/)")
-    return function(path, **settings)  # type: ignore[no-any-return]
+        return function(**settings)
+    return function(_existing(reader, root), **settings)
 
 
 def reader_function(reader: str) -> Callable[..., CaseSet]:
@@ -68,11 +57,22 @@ def reader_function(reader: str) -> Callable[..., CaseSet]:
 def settings_of(reader: str) -> dict[str, Any]:
     """Return a reader's settings with their defaults.
 
-    >>> "n" in settings_of("phantom")
-    True
+    >>> settings_of("nih_cxr14")
+    {'no_finding': False}
     """
     parameters = inspect.signature(reader_function(reader)).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def _existing(reader: str, root: str | Path | None) -> Path:
+    if root is None:
+        raise DataError(f"reader {reader!r} needs the folder of the data: root, or data.root=…")
+    path = Path(root).expanduser()
+    if not path.exists():
+        raise DataError(
+            f"reader {reader!r}: there is no folder {str(root)!r} (looked for {path.absolute()})"
+        )
+    return path
 
 
 def _takes_root(function: Callable[..., CaseSet]) -> bool:
