@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -69,3 +70,12 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def slug(name: str) -> str:
+    """Return a name as a file name: lower-case letters, digits and single dashes.
+
+    >>> slug("zero-shot, prompt pairs")
+    'zero-shot-prompt-pairs'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unnamed"

@@ -1,1 +1,43 @@
-"""studies."""
+"""A study is one experiment from end to end: a recipe in, a Run with a page out."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vesalius.studies.embed import embed_data
+    from vesalius.studies.inspect import inspect_data
+    from vesalius.studies.ledgers import score_files
+    from vesalius.studies.recipe import Recipe, catalogue, load_recipe, read_yaml, recipe_of
+    from vesalius.studies.runner import default_folder, run_study
+
+_HOMES = {
+    "Recipe": "recipe",
+    "catalogue": "recipe",
+    "default_folder": "runner",
+    "embed_data": "embed",
+    "inspect_data": "inspect",
+    "load_recipe": "recipe",
+    "read_yaml": "recipe",
+    "recipe_of": "recipe",
+    "run_study": "runner",
+    "score_files": "ledgers",
+}
+
+__all__ = [
+    "Recipe",
+    "catalogue",
+    "default_folder",
+    "embed_data",
+    "inspect_data",
+    "load_recipe",
+    "read_yaml",
+    "recipe_of",
+    "run_study",
+    "score_files",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"vesalius.studies.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

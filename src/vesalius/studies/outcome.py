@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from vesalius.core import CaseSet, Embeddings, Predictions, Run, Score
@@ -14,32 +14,53 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a stage adds. Every mapping is keyed by the method's name as the page prints it.
+
+    ``scores`` are the numbers, ``predictions`` the ledgers that classification reads, ``images``
+    and ``texts`` the features that retrieval and separability read, ``sections`` parts of the
+    page, ``model`` the encoder that later stages go on with.
+    """
+
+    scores: Mapping[str, tuple[Score, ...]] = field(default_factory=dict)
+    predictions: Mapping[str, Predictions] = field(default_factory=dict)
+    images: Mapping[str, Embeddings] = field(default_factory=dict)
+    texts: Mapping[str, Embeddings] = field(default_factory=dict)
+    sections: tuple[Section, ...] = ()
+    model: DualEncoder | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """Everything that a stage may read: the cases, the model, what earlier stages left.
 
-    ``predictions`` and ``embeddings`` are keyed by the words that stand in the page's tables
-    (``linear probe``, ``fine-tuned``).
+    ``frozen`` names the features of the model as it now stands in ``found.images``.
     """
 
     run: Run
     cases: CaseSet
     model: DualEncoder
+    found: Outcome = field(default_factory=Outcome)
     seed: int = 0
     replicates: int = 2000
     device: str = "cpu"
+    workers: int | None = None
     progress: bool = True
-    predictions: Mapping[str, Predictions] = field(default_factory=dict)
-    embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
-    text_embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a stage adds: scores by method, ledgers, features, sections of the page, a new model."""
-
-    scores: Mapping[str, tuple[Score, ...]] = field(default_factory=dict)
-    sections: tuple[Section, ...] = ()
-    predictions: Mapping[str, Predictions] = field(default_factory=dict)
-    embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
-    text_embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
-    model: DualEncoder | None = None
+    def after(self, outcome: Outcome) -> Context:
+        """Return the context that the next stage sees."""
+        earlier = self.found
+        scores = dict(earlier.scores)
+        for method, more in outcome.scores.items():
+            scores[method] = (*scores.get(method, ()), *more)
+        return replace(
+            self,
+            model=self.model if outcome.model is None else outcome.model,
+            found=Outcome(
+                scores=scores,
+                predictions={**earlier.predictions, **outcome.predictions},
+                images={**earlier.images, **outcome.images},
+                texts={**earlier.texts, **outcome.texts},
+                sections=(*earlier.sections, *outcome.sections),
+            ),
+        )

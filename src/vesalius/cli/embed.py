@@ -1,0 +1,52 @@
+"""``vesalius embed``: encode once, evaluate many times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vesalius.cli.options import (
+    Device,
+    Model,
+    Reader,
+    RootAndSettings,
+    Workers,
+    root_and_settings,
+)
+
+
+def embed(
+    reader: Reader,
+    root: RootAndSettings = None,
+    model: Model = "tiny",
+    modality: Annotated[str, typer.Option("--modality", help="image or text.")] = "image",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Where the embeddings go, and go on from.")
+    ] = Path("embeddings"),
+    precision: Annotated[str, typer.Option("--precision", help="fp32 or fp16.")] = "fp32",
+    device: Device = "cpu",
+    workers: Workers = None,
+) -> None:
+    """Encode images (or texts) into a folder of vectors; resumable, nothing is encoded twice.
+
+    Example: vesalius embed folder /data/images --model biomedclip --out vectors
+    """
+    from vesalius.cli.terminal import narrated
+    from vesalius.studies import embed_data
+
+    folder, settings = root_and_settings(root)
+    with narrated(f"what was encoded is kept in {out}; the same command goes on from there"):
+        found = embed_data(
+            reader,
+            folder,
+            settings,
+            model=model,
+            modality=modality,
+            out=out,
+            precision=precision,
+            device=device,
+            workers=workers,
+        )
+    typer.echo(f"{len(found):,} {modality} embeddings of width {found.width} in {out}")

@@ -1,0 +1,184 @@
+"""``vesalius evaluate``: how good a model's embeddings are, one question at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vesalius.cli.options import (
+    Device,
+    Folder,
+    Model,
+    NoPatientId,
+    Reader,
+    RootAndSettings,
+    Workers,
+    root_and_settings,
+)
+
+app = typer.Typer(help="Measure embeddings and predictions, every number with its interval.",
+                  no_args_is_help=True)  # fmt: skip
+Ledger = Annotated[Path, typer.Argument(metavar="FILE", help="A ledger: CSV or Parquet.")]
+
+
+@app.command("zero-shot")
+def zero_shot(
+    reader: Reader,
+    root: RootAndSettings = None,
+    model: Model = "tiny",
+    prompts: Annotated[
+        str, typer.Option("--prompts", help="chest, generic, names, or a YAML file.")
+    ] = "chest",
+    out: Folder = None,
+    device: Device = "cpu",
+    workers: Workers = None,
+    no_patient_id: NoPatientId = False,
+) -> None:
+    """Score findings by the similarity of image and prompts, with nothing trained.
+
+    Example: vesalius evaluate zero-shot nih_cxr14 /data/nih --model biomedclip
+    """
+    stages = [{"zero_shot": {"prompts": prompts}}], ["classification"]
+    question = f"How well does {model} tell the findings by words alone?"
+    _run("zero_shot", question, stages, (reader, root, model, no_patient_id), out, device, workers)
+
+
+@app.command("linear-probe")
+def linear_probe(
+    reader: Reader,
+    root: RootAndSettings = None,
+    model: Model = "tiny",
+    out: Folder = None,
+    device: Device = "cpu",
+    workers: Workers = None,
+    no_patient_id: NoPatientId = False,
+) -> None:
+    """Fit logistic regression on frozen features; regularisation is chosen on validation.
+
+    Example: vesalius evaluate linear-probe manifest /data/set data.text=caption
+    """
+    stages = [{"linear_probe": {}}], ["classification"]
+    question = f"How much can a straight cut through {model}'s frozen features tell?"
+    _run("linear_probe", question, stages, (reader, root, model, no_patient_id), out, device,
+         workers)  # fmt: skip
+
+
+@app.command("knn")
+def knn(
+    reader: Reader,
+    root: RootAndSettings = None,
+    model: Model = "tiny",
+    k: Annotated[int, typer.Option("--k", min=1, help="Neighbours that vote.")] = 20,
+    out: Folder = None,
+    device: Device = "cpu",
+    workers: Workers = None,
+    no_patient_id: NoPatientId = False,
+) -> None:
+    """Let the nearest training cases vote, weighted by their cosine."""
+    stages = [{"knn": {"k": k}}], ["classification"]
+    question = f"Do cases that lie close in {model}'s features have the same findings?"
+    _run("knn", question, stages, (reader, root, model, no_patient_id), out, device, workers)
+
+
+@app.command("fine-tune")
+def fine_tune(
+    reader: Reader,
+    root: RootAndSettings = None,
+    model: Model = "tiny",
+    out: Folder = None,
+    device: Device = "cpu",
+    workers: Workers = None,
+    no_patient_id: NoPatientId = False,
+) -> None:
+    """Train the image tower and a head on the labels; the linear probe stands beside it.
+
+    Example: vesalius evaluate fine-tune nih_cxr14 /data/nih fine_tune.epochs=20
+    """
+    stages = [{"linear_probe": {}}, {"fine_tune": {}}], ["classification"]
+    question = f"Does fine-tuning {model} pay over a linear probe?"
+    _run("fine_tune", question, stages, (reader, root, model, no_patient_id), out, device, workers)
+
+
+@app.command()
+def retrieval(
+    reader: Reader,
+    root: RootAndSettings = None,
+    model: Model = "tiny",
+    out: Folder = None,
+    device: Device = "cpu",
+    workers: Workers = None,
+    no_patient_id: NoPatientId = False,
+) -> None:
+    """Measure how often an image finds its text among the first k, and a text its image."""
+    question = f"Does an image find its text by {model}, and a text its image?"
+    _run("retrieval", question, ([], ["retrieval"]), (reader, root, model, no_patient_id), out,
+         device, workers)  # fmt: skip
+
+
+@app.command()
+def separability(
+    reader: Reader,
+    root: RootAndSettings = None,
+    model: Model = "tiny",
+    out: Folder = None,
+    device: Device = "cpu",
+    workers: Workers = None,
+    no_patient_id: NoPatientId = False,
+) -> None:
+    """Measure how far apart the findings lie in the features, and draw their map."""
+    question = f"How do the findings lie in {model}'s features?"
+    _run("separability", question, ([], ["separability"]), (reader, root, model, no_patient_id),
+         out, device, workers)  # fmt: skip
+
+
+@app.command()
+def predictions(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Ledgers, CSV or Parquet.")
+    ],
+    out: Folder = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Add the IU-Xray study's definitions.")
+    ] = False,
+) -> None:
+    """Score saved predictions, also those of another tool; two or more are compared.
+
+    A ledger has one row per case and label: case_id,label,score,truth and, if known, patient_id,
+    split, task, method. Thresholds come from its validation rows, scores from its test rows.
+    """
+    from vesalius.cli.terminal import narrated, print_scores
+    from vesalius.studies import score_files
+
+    protocols = ("sound", "published") if published else ("sound",)
+    with narrated("nothing was written"):
+        run = score_files(files, out, protocols=protocols)
+    print_scores(run)
+
+
+def _run(
+    name: str,
+    question: str,
+    stages: tuple[list[Any], list[Any]],
+    asked: tuple[str, list[str] | None, str, bool],
+    out: Path | None,
+    device: str,
+    workers: int | None,
+) -> None:
+    """Make a recipe of one question and run it: a study without a file."""
+    from vesalius.cli.study import run_recipe
+    from vesalius.studies import recipe_of
+
+    reader, words, model, no_patient_id = asked
+    root, settings = root_and_settings(words)
+    plain = {
+        "study": name,
+        "question": question,
+        "data": {"reader": reader, "root": root},
+        "split": {"no_patient_id": no_patient_id},
+        "model": {"name": model},
+        "adapt": stages[0],
+        "evaluate": stages[1],
+    }
+    run_recipe(recipe_of(plain, settings), out, device, workers)

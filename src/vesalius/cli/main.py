@@ -1,0 +1,90 @@
+"""The program: its verbs, and what becomes of errors."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vesalius import __version__
+from vesalius.cli import data, embed, evaluate, models, study, train
+from vesalius.cli.options import Device, Folder, Overrides, Workers
+from vesalius.core.errors import VesaliusError
+
+HELP = """Learn, test, explain and use representations of medical images and their text.
+
+Start with 'vesalius demo': it draws a phantom cohort, trains a small CLIP on it, tests the
+embeddings and writes a page. Then look at your own images with 'vesalius data inspect'.
+Research use only: not for diagnosis.
+"""
+INTERRUPTED = 130  # the shell's code for Ctrl-C
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(study.app, name="study")
+app.add_typer(data.app, name="data")
+app.add_typer(evaluate.app, name="evaluate")
+app.command("train")(train.train)
+app.command("embed")(embed.embed)
+app.command("models")(models.models)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"vesalius {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error (anywhere on the line).")
+    ] = False,
+) -> None:
+    """Hold the options that every verb shares."""
+
+
+@app.command()
+def demo(
+    overrides: Overrides = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A minute's worth: fewer cases, fewer epochs.")
+    ] = False,
+    out: Folder = None,
+    device: Device = "cpu",
+    workers: Workers = None,
+) -> None:
+    """Run the whole job on the built-in phantom cohort and write a page of numbers.
+
+    Draws chest films with reports, trains a small CLIP model on them, then measures zero-shot,
+    linear probe, kNN, fine-tuning, retrieval and separability. Needs no data and no network.
+    The same as 'vesalius study run quickstart'.
+    """
+    faster = QUICK if quick else []
+    study.run_named("quickstart", [*faster, *(overrides or [])], out, device, workers)
+
+
+QUICK = ["data.n=300", "replicates=200", "pretrain.epochs=2", "fine_tune.epochs=1"]
+
+
+def main() -> None:
+    """Run the program: an error that a user can mend is one message and exit code 2."""
+    debug = "--debug" in sys.argv
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    try:
+        sys.exit(app(arguments, prog_name="vesalius", standalone_mode=True))
+    except VesaliusError as error:
+        if debug:
+            raise
+        typer.echo(f"vesalius: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,46 @@
+"""``vesalius train``: image–text training of an encoder on one's own cases."""
+
+from __future__ import annotations
+
+from vesalius.cli.options import (
+    Device,
+    Folder,
+    Model,
+    NoPatientId,
+    Reader,
+    RootAndSettings,
+    Workers,
+    root_and_settings,
+)
+
+
+def train(
+    reader: Reader,
+    root: RootAndSettings = None,
+    model: Model = "tiny",
+    out: Folder = None,
+    device: Device = "cpu",
+    workers: Workers = None,
+    no_patient_id: NoPatientId = False,
+) -> None:
+    """Train a model on images and their texts (CLIP), and measure its retrieval.
+
+    The trained model lies in the Run's folder: its path is a model name everywhere else. The
+    same command goes on where a stopped one was.
+
+    Example: vesalius train manifest /data/set data.text=caption pretrain.epochs=20
+    """
+    from vesalius.cli.study import run_recipe
+    from vesalius.studies import recipe_of
+
+    folder, settings = root_and_settings(root)
+    plain = {
+        "study": "train",
+        "question": f"What does {model} learn from these images and their texts?",
+        "data": {"reader": reader, "root": folder},
+        "split": {"no_patient_id": no_patient_id},
+        "model": {"name": model},
+        "pretrain": {},
+        "evaluate": ["retrieval"],
+    }
+    run_recipe(recipe_of(plain, settings), out, device, workers)

@@ -1,0 +1,204 @@
+"""Classification: every ledger scored, compared and looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from vesalius.core import Predictions, Score
+from vesalius.core.files import slug
+from vesalius.evaluation import (
+    Reliability,
+    apply_temperature,
+    holm,
+    paired_difference,
+    paired_permutation,
+    reliability,
+    temperature_scaling,
+    write_ledger,
+)
+from vesalius.evaluation import classification as score_ledger
+from vesalius.reporting import (
+    Block,
+    Column,
+    Notice,
+    Section,
+    Table,
+    figures,
+    label_table,
+    summary_table,
+)
+from vesalius.studies.examples import examples
+from vesalius.studies.outcome import Context, Outcome
+
+Protocol = Literal["sound", "published"]
+Ledgers = Mapping[str, Predictions]
+Scores = Mapping[str, tuple[Score, ...]]
+
+TITLE = "How well are the findings told?"
+MEASURES = {
+    "multilabel": ("macro_auroc", "macro_average_precision", "macro_f1", "exact_match", "lrap",
+                   "coverage_error", "brier", "ece"),
+    "multiclass": ("macro_auroc", "accuracy", "balanced_accuracy", "macro_f1", "brier", "ece"),
+}  # fmt: skip
+
+
+def classification(
+    context: Context, *, protocols: tuple[Protocol, ...] = ("sound",), cases_shown: int = 9
+) -> Outcome:
+    """Score every method's ledger on the test split; thresholds come from validation alone.
+
+    ``sound`` gives AUROC and average precision per label and macro, F1 at thresholds chosen on
+    validation, calibration and comparisons; ``published`` the IU-Xray study's definitions.
+    """
+    ledgers = context.found.predictions
+    if not ledgers:
+        nothing = Notice("Not measured: no method was asked to predict labels.")
+        return Outcome(sections=(Section(TITLE, blocks=[nothing]),))
+    for method, ledger in ledgers.items():
+        write_ledger(context.run.file("predictions", f"{slug(method)}.parquet"), ledger)
+    outcome = score_ledgers(
+        ledgers, protocols=protocols, replicates=context.replicates, seed=context.seed
+    )
+    if not outcome.sections or cases_shown == 0:
+        return outcome
+    best = _best(outcome.scores)
+    shown = examples(
+        context.cases, ledgers[best].split("test"), method=best, count=cases_shown
+    )
+    section = Section("Cases to look at", "Numbers hide what pictures show.", [shown])
+    return replace(outcome, sections=(*outcome.sections, section))
+
+
+def score_ledgers(
+    ledgers: Ledgers, *, protocols: tuple[Protocol, ...], replicates: int, seed: int
+) -> Outcome:
+    """Score ledgers on their test rows, thresholds from their validation rows."""
+    tests = {method: ledger.split("test") for method, ledger in ledgers.items()}
+    validations = {method: ledger.split("validation") for method, ledger in ledgers.items()}
+    scores: dict[str, tuple[Score, ...]] = {method: () for method in ledgers}
+    sections: list[Section] = []
+    for protocol in protocols:
+        found: dict[str, tuple[Score, ...]] = {
+            method: tuple(
+                score_ledger(
+                    tests[method],
+                    thresholds_from=validations[method],
+                    protocol=protocol,
+                    replicates=replicates,
+                    seed=seed,
+                )
+            )
+            for method in ledgers
+        }
+        scores = {method: (*scores[method], *found[method]) for method in ledgers}
+        if protocol == "sound":
+            differences, comparison = _compared(tests, replicates=replicates, seed=seed)
+            sections += _told(found, tests)
+            sections += comparison
+            sections.append(_calibration(tests, validations))
+            scores |= differences
+    return Outcome(scores=scores, sections=tuple(sections))
+
+
+def _told(scores: Scores, tests: Ledgers) -> list[Section]:
+    task = next(iter(tests.values())).task
+    overall: list[Block] = [summary_table(scores, measures=MEASURES[task])]
+    if task == "multiclass":
+        best = _best(scores)
+        overall.append(_confusion(tests[best], best))
+    return [
+        Section(
+            TITLE,
+            "The test split alone. Thresholds of F1 and exact match were chosen label by label on "
+            "the validation split.",
+            overall,
+        ),
+        Section(
+            "Which findings, and how surely?",
+            "AUROC is the chance that a case with the finding ranks above one without it.",
+            [figures.forest(scores), label_table(scores)],
+        ),
+    ]
+
+
+def _confusion(test: Predictions, method: str) -> Block:
+    known = ~np.isnan(test.truths_NC).any(1)
+    truth, said = test.truths_NC[known].argmax(1), test.scores_NC[known].argmax(1)
+    counts_CC = np.zeros((len(test.label_names),) * 2, dtype=int)
+    np.add.at(counts_CC, (truth, said), 1)
+    return figures.confusion(counts_CC, test.label_names, caption=f"Test cases, {method}.")
+
+
+def _compared(
+    tests: Ledgers, *, replicates: int, seed: int
+) -> tuple[dict[str, tuple[Score, ...]], list[Section]]:
+    """Compare every two methods on the same cases; Holm corrects for the number of pairs."""
+    pairs = list(combinations(reversed(tests), 2))
+    if not pairs:
+        return {}, []
+    rng = np.random.default_rng(seed)
+    tested = [paired_permutation(tests[a], tests[b], rng=rng) for a, b in pairs]
+    corrected = holm(np.array([test.p_value for test in tested]))
+    scores: dict[str, tuple[Score, ...]] = {}
+    rows = []
+    for (a, b), test, p_holm in zip(pairs, tested, corrected, strict=True):
+        score = paired_difference(tests[a], tests[b], replicates=replicates, seed=seed)
+        pair = f"{a} − {b}"
+        scores[pair] = (score,)
+        rows.append((pair, score, _p(test.p_value), _p(float(p_holm))))
+    columns = ("Pair", Column("Δ macro AUROC", marks=True, chance=0.0), "p", "p, Holm")
+    section = Section(
+        "Which method is better?",
+        "Paired: both methods saw the same patients. Intervals draw patients, p-values swap the "
+        f"two methods within patients; Holm's correction holds for all {len(pairs)} pairs.",
+        [Table(columns, rows)],
+    )
+    return scores, [section]
+
+
+def _calibration(tests: Ledgers, validations: Ledgers) -> Section:
+    """Draw the reliability of each method, before and after temperature scaling."""
+    raw, scaled, rows = {}, {}, []
+    for method, test in tests.items():
+        if np.nanmin(test.scores_NC) < 0 or np.nanmax(test.scores_NC) > 1:
+            continue
+        temperature = temperature_scaling(validations[method])
+        before = reliability(test)
+        after = reliability(apply_temperature(test, temperature))
+        raw[method], scaled[method] = _bins(before), _bins(after)
+        rows.append((method, before.ece, temperature, after.ece))
+    if not raw:
+        return Section("Can the scores be taken as probabilities?",
+                       blocks=[Notice("No method gives scores between 0 and 1.")])  # fmt: skip
+    columns = ("Method", Column("ECE"), Column("T"), Column("ECE, scaled"))
+    return Section(
+        "Can the scores be taken as probabilities?",
+        "Of the cases that score 0.8, eight in ten should have the finding. One temperature T for "
+        "each method, chosen on validation, stretches or shrinks its logits.",
+        [
+            figures.reliability(raw, caption="As the methods score."),
+            figures.reliability(scaled, caption="After temperature scaling."),
+            Table(columns, rows, notes=["All labels pooled; 15 bins. ECE with its interval stands "
+                                        "in the first table."]),
+        ],
+    )  # fmt: skip
+
+
+def _bins(curve: Reliability) -> figures.Bins:
+    return figures.Bins(curve.predicted_K, curve.observed_K, curve.counts_K)
+
+
+def _best(scores: Scores) -> str:
+    def macro(method: str) -> float:
+        return next((s.value for s in scores[method] if s.name == "macro_auroc"), -np.inf)
+
+    return max((m for m in scores if " − " not in m), key=lambda m: np.nan_to_num(macro(m), nan=-1))
+
+
+def _p(value: float) -> str:
+    return "–" if np.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,49 @@
+"""Embed a data set outside a study: encode once, evaluate many times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vesalius import embedding, encoders
+from vesalius.core import Embeddings
+from vesalius.studies.recipe import recipe_of
+from vesalius.studies.runner import read_data
+
+
+def embed_data(
+    reader: str,
+    root: str | None,
+    settings: Sequence[str],
+    *,
+    model: str,
+    out: Path,
+    modality: str = "image",
+    precision: str = "fp32",
+    device: str = "cpu",
+    workers: int | None = None,
+) -> Embeddings:
+    """Read cases, encode them with a model, and save the vectors in a folder.
+
+    Called again after a stop, it encodes only what is not there yet.
+    """
+    plain = {
+        "study": "embed",
+        "question": "",
+        "data": {"reader": reader, "root": root},
+        "model": {"name": model},
+    }
+    recipe = recipe_of(plain, settings)
+    cases = read_data(recipe)
+    encoder = encoders.load(**recipe.model, device=device, seed=recipe.seed)
+    found = embedding.encode(
+        encoder,
+        cases,
+        modality,
+        store=out / "store",
+        precision=precision,
+        device=device,
+        workers=workers,
+    )
+    embedding.save(found, out)
+    return found

@@ -1,0 +1,71 @@
+"""What a stage takes from the cases: features of the model as it stands, labels, texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vesalius.core import CaseSet, DataError, Embeddings
+from vesalius.embedding import encode
+from vesalius.studies.outcome import Context
+
+
+def in_splits(cases: CaseSet, *names: str) -> CaseSet:
+    """Return the cases of some splits."""
+    assert cases.splits is not None, "the runner splits before the first stage"
+    return cases.select(np.isin(cases.splits, names))
+
+
+def labelled(context: Context, stage: str) -> CaseSet:
+    """Return the cases, or say that the stage needs labels that are not there."""
+    if not context.cases.label_names:
+        raise DataError(
+            f"{stage} needs labels, and {context.cases.source or 'this set'} has none; "
+            "name the label columns (data.labels) or leave the stage out"
+        )
+    return context.cases
+
+
+def image_features(context: Context, *splits: str) -> Embeddings:
+    """Encode the images of some splits; what was encoded before comes from the Run's store."""
+    return _features(context, "image", splits)
+
+
+def text_features(context: Context, *splits: str) -> Embeddings:
+    """Encode the texts of some splits."""
+    return _features(context, "text", splits)
+
+
+def text_encoder(context: Context) -> Callable[[list[str]], NDArray[np.float32]]:
+    """Return a function from prompts to their embeddings (unnormalised), by the model."""
+
+    def encode_prompts(prompts: list[str]) -> NDArray[np.float32]:
+        import torch
+
+        model, training = context.model, context.model.training
+        model.eval()
+        try:
+            with torch.inference_mode():
+                return np.asarray(model.encode_text(prompts).float().cpu())
+        finally:
+            model.train(training)
+
+    return encode_prompts
+
+
+def _features(context: Context, modality: str, splits: tuple[str, ...]) -> Embeddings:
+    return _encode(context, in_splits(context.cases, *splits), modality)
+
+
+def _encode(context: Context, cases: CaseSet, modality: str) -> Embeddings:
+    return encode(
+        context.model,
+        cases,
+        modality,
+        store=context.run.file("embeddings"),
+        device=context.device,
+        workers=context.workers,
+        progress=context.progress,
+    )

@@ -1,0 +1,114 @@
+"""The runner: reads the cases, loads the model, goes through the stages, writes the page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from vesalius import data, encoders
+from vesalius.core import CaseSet, Run
+from vesalius.core.files import write_json
+from vesalius.studies.outcome import Context, Outcome
+from vesalius.studies.recipe import Recipe, Stage, stage_function
+from vesalius.studies.settings import arguments
+from vesalius.studies.summary import Finished, write_page
+
+log = logging.getLogger(__name__)
+
+
+def default_folder(recipe: Recipe) -> Path:
+    """Return the folder of a recipe: the same recipe goes on in the same one."""
+    digest = sha256(repr(sorted(recipe.resolved().items())).encode()).hexdigest()
+    return Path("runs") / f"{recipe.study}-{digest[:8]}"
+
+
+def run_study(
+    recipe: Recipe,
+    folder: str | Path | None = None,
+    *,
+    device: str = "cpu",
+    workers: int | None = None,
+    progress: bool = True,
+) -> Run:
+    """Run a study from its recipe to its page; called again, it goes on where it was stopped.
+
+    Raises:
+        VesaliusError: the data, the model or a stage cannot do what the recipe asks.
+    """
+    run = Run.open(folder or default_folder(recipe), recipe.resolved())
+    with _log_into(run.file("log.txt")):
+        log.info("data: reading %s", recipe.data["reader"])
+        cases = read_cases(recipe)
+        inspection = data.inspect(cases)
+        log.info("model: loading %s", recipe.model["name"])
+        texts = None if cases.texts is None else [t for t in cases.split("train").texts if t]
+        model = encoders.load(**recipe.model, device=device, texts=texts, seed=recipe.seed)
+        context = Context(
+            run,
+            cases,
+            model,
+            seed=recipe.seed,
+            replicates=recipe.replicates,
+            device=device,
+            workers=workers,
+            progress=progress,
+        )
+        outcomes: list[tuple[str, Outcome]] = []
+        for stage in stages(recipe):
+            log.info("%s", stage.name.replace("_", " "))
+            function = stage_function(stage.name)
+            outcome = function(context, **arguments(function, stage.settings))
+            outcomes.append((stage.name, outcome))
+            context = context.after(outcome)
+        scores = context.found.scores
+        write_json(
+            run.file("scores.json"),
+            {method: [score.as_dict() for score in own] for method, own in scores.items()},
+        )
+        write_page(Finished(recipe, context, inspection, tuple(outcomes)))
+    return run
+
+
+def stages(recipe: Recipe) -> list[Stage]:
+    """Return the steps of a recipe in their order."""
+    first = [] if recipe.pretrain is None else [Stage(name="pretrain", settings=recipe.pretrain)]
+    return [*first, *recipe.adapt, *recipe.evaluate]
+
+
+def read_cases(recipe: Recipe) -> CaseSet:
+    """Read and split the cases that a recipe names."""
+    return data.split(read_data(recipe), seed=recipe.seed, **recipe.split)
+
+
+def read_data(recipe: Recipe) -> CaseSet:
+    """Read the cases that a recipe names, or as many of them as ``data.limit`` says."""
+    settings = {k: v for k, v in recipe.data.items() if k not in ("reader", "root", "limit")}
+    cases = data.read(recipe.data["reader"], recipe.data["root"], **settings)
+    limit = recipe.data["limit"]
+    if limit is not None and limit < len(cases):
+        rng = np.random.default_rng(recipe.seed)
+        cases = cases.select(np.sort(rng.choice(len(cases), limit, replace=False)))
+    return cases
+
+
+@contextmanager
+def _log_into(path: Path) -> Iterator[None]:
+    """Write what the package logs into a file as well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("vesalius")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        handler.close()

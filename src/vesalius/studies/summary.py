@@ -1,0 +1,194 @@
+"""The page of a finished study: the answer first, then what it rests on, then how to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite
+
+import yaml
+
+from vesalius.core import Score
+from vesalius.core.files import read_json, write_atomic
+from vesalius.data import Inspection
+from vesalius.reporting import Page, Section, Tile, render, scores_markdown, summary_table
+from vesalius.reporting import tile as key_figure
+from vesalius.studies.audit import audit_section
+from vesalius.studies.fingerprint import fingerprint
+from vesalius.studies.outcome import Context, Outcome
+from vesalius.studies.recipe import EVALUATIONS, Recipe
+from vesalius.studies.separability import FROZEN
+
+Scores = Mapping[str, Sequence[Score]]
+PUBLISHED = "iu_xray_published"
+PUBLISHED_MEASURES = ("macro_f1", "exact_match", "lrap", "coverage_error", "inter", "intra")
+MOST_TILES = 6
+HEADLINES = ("macro_auroc", "accuracy", "image_to_text_r@10")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A study after its last stage."""
+
+    recipe: Recipe
+    context: Context
+    inspection: Inspection
+    outcomes: tuple[tuple[str, Outcome], ...]
+
+
+def write_page(finished: Finished) -> None:
+    """Write ``page.html``, ``scores.md`` and ``figures/`` into the Run."""
+    page = compose(finished)
+    run = finished.context.run
+    write_atomic(run.file("page.html"), render(page))
+    write_atomic(run.file("scores.md"), _markdown(page, finished))
+
+
+def compose(finished: Finished) -> Page:
+    """Put a study's outcomes on a page."""
+    recipe, context = finished.recipe, finished.context
+    results = [s for name, o in finished.outcomes if name in EVALUATIONS for s in o.sections]
+    made = [s for name, o in finished.outcomes if name not in EVALUATIONS for s in o.sections]
+    sections = [*_published(finished), *results, *made]
+    sections.append(audit_section(context.cases, finished.inspection))
+    environment = read_json(context.run.file("environment.json"))
+    return Page(
+        title=recipe.study.replace("_", " "),
+        study=recipe.study,
+        question=recipe.question,
+        answer=answer(context.found.scores),
+        tiles=_tiles(context.found.scores),
+        sections=sections,
+        notes=(*_notes(finished), "Research use only: not for diagnosis."),
+        recipe_yaml=yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True),
+        command=f"vesalius study run {context.run.path.name}/recipe.json",
+        environment=environment,
+        hashes={**context.model.identity(), "data": fingerprint(context.cases)},
+        skipped=context.cases.skipped,
+        created=datetime.now(UTC).date().isoformat(),
+    )
+
+
+def answer(scores: Scores) -> str:
+    """Say the outcome in a few sentences, each with its interval and n.
+
+    >>> answer({"zero-shot": [Score("macro_auroc", 0.81, 0.78, 0.84, n=300)]})
+    'Macro AUROC on 300 test cases: zero-shot 0.810 [0.780, 0.840].'
+    """
+    sentences = [_ranking(scores), *_differences(scores), _retrieval(scores)]
+    return " ".join(sentence for sentence in sentences if sentence) or "No number was asked for."
+
+
+def _ranking(scores: Scores) -> str:
+    found = {method: _named(own, "macro_auroc") for method, own in scores.items()}
+    known = {m: s for m, s in found.items() if s is not None and isfinite(s.value)}
+    if not known:
+        return ""
+    n = max(score.n for score in known.values())
+    parts = ", ".join(f"{method} {_value(score)}" for method, score in known.items())
+    return f"Macro AUROC on {n:,} test cases: {parts}."
+
+
+def _differences(scores: Scores) -> list[str]:
+    """Say whether fine-tuning pays over the probe: the question behind most studies."""
+    sentences = []
+    for pair, own in scores.items():
+        score = _named(own, "macro_auroc_difference")
+        if score is None or not isfinite(score.low) or not pair.startswith("fine-tune − linear"):
+            continue
+        first, second = pair.split(" − ", 1)
+        if score.low > 0:
+            verdict = f"{first} beats {second}"
+        elif score.high < 0:
+            verdict = f"{second} beats {first}"
+        else:
+            verdict = f"{first} and {second} cannot be told apart on these cases"
+        sentences.append(f"{verdict[:1].upper()}{verdict[1:]} (Δ {_value(score)}).")
+    return sentences
+
+
+def _retrieval(scores: Scores) -> str:
+    for method, own in scores.items():
+        recall, chance = (
+            _named(own, "image_to_text_r@10"),
+            _named(own, "image_to_text_r@10_chance"),
+        )
+        if recall is not None and isfinite(recall.value):
+            beside = "" if chance is None else f", where chance is {chance.value:.3f}"
+            sentence = f"An image finds its text among the first 10 of {recall.n:,} with R@10"
+            return f"{sentence} {_value(recall)}{beside}."
+    return ""
+
+
+def _named(scores: Sequence[Score], name: str) -> Score | None:
+    return next(
+        (s for s in scores if s.name == name and not s.label and PUBLISHED not in s.protocol), None
+    )
+
+
+def _value(score: Score) -> str:
+    interval = f" [{score.low:.3f}, {score.high:.3f}]" if isfinite(score.low) else ""
+    return f"{score.value:.3f}{interval}"
+
+
+def _tiles(scores: Scores) -> list[Tile]:
+    found = [
+        (method, score)
+        for name in HEADLINES
+        for method, own in scores.items()
+        if (score := _named(own, name)) is not None and isfinite(score.value)
+    ]
+    return [key_figure(score, label=method) for method, score in found][:MOST_TILES]
+
+
+def _published(finished: Finished) -> list[Section]:
+    """Return the table in the published definitions, the published figures set beside it."""
+    scores, reference = finished.context.found.scores, finished.recipe.reference
+    ours = {method: [s for s in own if PUBLISHED in s.protocol] for method, own in scores.items()}
+    ours = {method: own for method, own in ours.items() if own}
+    if not ours:
+        return []
+    for method, own in ours.items():
+        distances = scores.get(f"{method} encoder", scores.get(FROZEN, ()))
+        own += [s for s in distances if s.name in ("inter", "intra")]
+    table = summary_table(
+        ours,
+        measures=PUBLISHED_MEASURES,
+        reference=reference.rows if reference else None,
+        source=reference.source if reference else "",
+    )
+    return [
+        Section(
+            "In the published definitions",
+            "Scores of bare-name prompts are min-max scaled within each case and cut at 0.5, so "
+            "the top finding is always called present and the last one never: part of the "
+            "over-prediction that the study reports. The published rows come from other images "
+            "and another encoder; they are there for orientation, not for comparison.",
+            [table],
+        )
+    ]
+
+
+def _notes(finished: Finished) -> tuple[str, ...]:
+    cases = finished.context.cases
+    notes = []
+    if cases.patient_ids is None:
+        notes.append("Patients are not known: cases were split and drawn as if independent.")
+    if cases.source.startswith("phantom"):
+        notes.append("The phantom is drawn by a program; nothing here holds for patients.")
+    return tuple(notes)
+
+
+def _markdown(page: Page, finished: Finished) -> str:
+    scores = finished.context.found.scores
+    named = {
+        method: [s for s in own if PUBLISHED not in s.protocol and not s.label and _headline(s)]
+        for method, own in scores.items()
+    }
+    tables = scores_markdown({method: own for method, own in named.items() if own})
+    return f"# {page.question}\n\n{page.answer}\n\n{tables}"
+
+
+def _headline(score: Score) -> bool:
+    return not score.name.endswith(("_naive", "_chance", "_difference"))
