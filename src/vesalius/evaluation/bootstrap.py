@@ -161,7 +161,9 @@ def bca_levels(
     """
     from scipy.special import ndtr, ndtri
 
-    below = (np.sum(values_R < point) + 0.5 * np.sum(values_R == point)) / len(values_R)
+    gap_R = values_R - point
+    tie_R = np.abs(gap_R) <= 1e-12 * max(1.0, abs(point))  # what rounding leaves of no gap
+    below = (np.sum((gap_R < 0) & ~tie_R) + 0.5 * np.sum(tie_R)) / len(values_R)
     if below in (0.0, 1.0):
         return levels
     bias = ndtri(below)

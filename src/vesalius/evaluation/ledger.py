@@ -127,7 +127,8 @@ def _read_parquet(path: Path) -> dict[str, list[Any]]:
 
 def _as_csv(columns: Mapping[str, list[Any]], delimiter: str) -> str:
     text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    # RFC 4180's line ends: with them the writer quotes a lone \r in a name too
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
     writer.writerow(columns)
     # repr of a float reads back as the same float; None is written as a blank
     writer.writerows(zip(*columns.values(), strict=True))
