@@ -1,1 +1,50 @@
-"""training."""
+"""How an encoder learns: image–text pretraining, fine-tuning, and the loop under both."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vesalius.training.settings import (
+    FINE_TUNING,
+    PRETRAINING,
+    Conditions,
+    Fit,
+    Optimisation,
+)
+
+if TYPE_CHECKING:
+    from vesalius.training.classifier import Classifier
+    from vesalius.training.fine_tune import fine_tune
+    from vesalius.training.loop import Task, fit
+    from vesalius.training.predict import predict
+    from vesalius.training.pretrain import pretrain
+
+_HOMES = {
+    "Classifier": "classifier",
+    "Task": "loop",
+    "fine_tune": "fine_tune",
+    "fit": "loop",
+    "predict": "predict",
+    "pretrain": "pretrain",
+}
+
+__all__ = [
+    "FINE_TUNING",
+    "PRETRAINING",
+    "Classifier",
+    "Conditions",
+    "Fit",
+    "Optimisation",
+    "Task",
+    "fine_tune",
+    "fit",
+    "predict",
+    "pretrain",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"vesalius.training.{_HOMES[name]}"), name)
+    globals()[name] = found  # the function, not the module of the same name
+    return found

@@ -1,0 +1,105 @@
+"""What a training is told: how to optimise, and under which conditions to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vesalius.core.errors import TrainingError, unknown
+
+OPTIMISERS = ("adamw", "adam")
+SCHEDULES = ("cosine", "constant")
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True, slots=True)
+class Optimisation:
+    """How the weights are found; everything here changes the result.
+
+    ``warmup`` is the share of all steps over which the learning rate rises. ``accumulate``
+    batches make one step. ``patience`` epochs without a better validation loss end the training
+    (None: never). ``adamw`` decays matrices only, ``adam`` adds weight decay to every gradient.
+    """
+
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.05
+    schedule: Literal["cosine", "constant"] = "cosine"
+    optimiser: Literal["adamw", "adam"] = "adamw"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    accumulate: int = 1
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 2), ("accumulate", 1)):
+            if getattr(self, name) < least:
+                raise TrainingError(f"{name} is {getattr(self, name)}, not {least} or more")
+        if self.patience is not None and self.patience < 1:
+            raise TrainingError(f"patience is {self.patience}, not 1 or more")
+        if self.learning_rate <= 0 or self.weight_decay < 0:
+            raise TrainingError(
+                f"learning_rate {self.learning_rate} must be above 0 and weight_decay "
+                f"{self.weight_decay} not below"
+            )
+        if not 0 <= self.warmup < 1:
+            raise TrainingError(f"warmup is {self.warmup}, not a share of the steps in [0, 1)")
+        for name, choices in (
+            ("schedule", SCHEDULES),
+            ("optimiser", OPTIMISERS),
+            ("precision", PRECISIONS),
+        ):
+            if getattr(self, name) not in choices:
+                raise unknown(name, getattr(self, name), choices)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Where and how a training runs; of these only the seed changes the result (on one device).
+
+    ``folder`` receives checkpoints and the log, and a training goes on from what lies there.
+    ``save_every`` is the least number of seconds between two checkpoints within an epoch.
+    ``max_bad`` is the share of unreadable images above which the training stops.
+    """
+
+    folder: str | Path
+    device: str = "cpu"
+    workers: int | None = None
+    seed: int = 0
+    progress: bool = True
+    tensorboard: bool = False
+    save_every: float = 60.0
+    max_bad: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a training went. ``history`` has one entry an epoch, with the keys ``epoch`` (from 1),
+    ``train_loss``, ``validation_loss``, ``learning_rate`` and ``seconds``.
+
+    ``best_epoch`` (from 1) is the one with the least validation loss: its weights were kept.
+    ``stopped`` says whether patience ended the training early. ``memory_mb`` is the peak memory of
+    the accelerator, or of the process where there is none.
+    """
+
+    history: list[dict[str, float]]
+    best_epoch: int
+    stopped: bool
+    seconds: float
+    trainable_parameters: int
+    folder: Path
+    memory_mb: float = 0.0
+
+
+PRETRAINING = Optimisation()
+FINE_TUNING = Optimisation(  # as in the IU-Xray study (arXiv 2506.14136)
+    epochs=10,
+    batch_size=24,
+    learning_rate=1e-5,
+    weight_decay=1e-2,
+    warmup=0.0,
+    schedule="constant",
+    patience=5,
+)
