@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from vesalius.cli.options import (
+    AskedModel,
     Device,
-    Model,
     Reader,
     RootAndSettings,
     Workers,
@@ -19,8 +19,8 @@ from vesalius.cli.options import (
 
 def embed(
     reader: Reader,
+    model: AskedModel,
     root: RootAndSettings = None,
-    model: Model = "tiny",
     modality: Annotated[str, typer.Option("--modality", help="image or text.")] = "image",
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Where the embeddings go, and go on from.")

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from vesalius.cli.options import (
+    AskedModel,
     Device,
     Folder,
-    Model,
     NoPatientId,
     Reader,
     RootAndSettings,
@@ -26,8 +26,8 @@ Ledger = Annotated[Path, typer.Argument(metavar="FILE", help="A ledger: CSV or P
 @app.command("zero-shot")
 def zero_shot(
     reader: Reader,
+    model: AskedModel,
     root: RootAndSettings = None,
-    model: Model = "tiny",
     prompts: Annotated[
         str, typer.Option("--prompts", help="chest, generic, names, or a YAML file.")
     ] = "chest",
@@ -48,8 +48,8 @@ def zero_shot(
 @app.command("linear-probe")
 def linear_probe(
     reader: Reader,
+    model: AskedModel,
     root: RootAndSettings = None,
-    model: Model = "tiny",
     out: Folder = None,
     device: Device = "cpu",
     workers: Workers = None,
@@ -68,8 +68,8 @@ def linear_probe(
 @app.command("knn")
 def knn(
     reader: Reader,
+    model: AskedModel,
     root: RootAndSettings = None,
-    model: Model = "tiny",
     k: Annotated[int, typer.Option("--k", min=1, help="Neighbours that vote.")] = 20,
     out: Folder = None,
     device: Device = "cpu",
@@ -85,8 +85,8 @@ def knn(
 @app.command("fine-tune")
 def fine_tune(
     reader: Reader,
+    model: AskedModel,
     root: RootAndSettings = None,
-    model: Model = "tiny",
     out: Folder = None,
     device: Device = "cpu",
     workers: Workers = None,
@@ -104,8 +104,8 @@ def fine_tune(
 @app.command()
 def retrieval(
     reader: Reader,
+    model: AskedModel,
     root: RootAndSettings = None,
-    model: Model = "tiny",
     out: Folder = None,
     device: Device = "cpu",
     workers: Workers = None,
@@ -120,8 +120,8 @@ def retrieval(
 @app.command()
 def separability(
     reader: Reader,
+    model: AskedModel,
     root: RootAndSettings = None,
-    model: Model = "tiny",
     out: Folder = None,
     device: Device = "cpu",
     workers: Workers = None,

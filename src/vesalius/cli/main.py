@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +18,6 @@ Start with 'vesalius demo': it draws a phantom cohort, trains a small CLIP on it
 embeddings and writes a page. Then look at your own images with 'vesalius data inspect'.
 Research use only: not for diagnosis.
 """
-INTERRUPTED = 130  # the shell's code for Ctrl-C
 
 app = typer.Typer(
     help=HELP,

@@ -29,6 +29,10 @@ RootAndSettings = Annotated[
         show_default=False,
     ),
 ]
+AskedModel = Annotated[
+    str,
+    typer.Option("--model", "-m", help="A model's name, or the path of a Run ('vesalius models')."),
+]
 Model = Annotated[
     str, typer.Option("--model", "-m", help="A model's name or path ('vesalius models').")
 ]

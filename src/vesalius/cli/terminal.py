@@ -6,13 +6,18 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from vesalius.core import Run
+    from pathlib import Path
 
+    from vesalius.core import Run
+    from vesalius.data import Inspection
+
+BROKEN_SHOWN = 10
 INTERRUPTED = 130  # the shell's code for Ctrl-C
 SHOWN = ("macro_auroc", "accuracy", "macro_f1", "image_to_text_r@10", "text_to_image_r@10", "ratio")
 
@@ -63,6 +68,35 @@ def print_scores(run: Run) -> None:
         console.print(table)
     typer.echo(f"page    {run.file('page.html')}")
     typer.echo(f"scores  {run.file('scores.json')}, {run.file('scores.md')}")
+
+
+def print_inspection(found: Inspection, page: Path) -> None:
+    """Print a data set's counts and labels, and where its page is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    typer.echo(found.sentence())
+    for name, count in found.splits.items():
+        typer.echo(f"  {name}: {count:,} cases")
+    if found.shared_patients:
+        typer.echo(f"  {found.shared_patients:,} patients lie in more than one split")
+    for size, count in list(found.sizes.items())[:3]:
+        typer.echo(f"  {count:,} images of {size}")
+    table = Table("Label", "positive", "negative", "unknown", "prevalence")
+    for own in found.labels:
+        share = "–" if isnan(own.prevalence) else f"{own.prevalence:.1%}"
+        table.add_row(own.name, f"{own.positive:,}", f"{own.negative:,}", f"{own.unknown:,}", share)
+    if found.labels:
+        console.print(table)
+    if found.duplicates:
+        typer.echo(f"{len(found.duplicates):,} images occur more than once")
+    for title, broken in (("unreadable", found.unreadable), ("left out", found.skipped)):
+        for bad in broken[:BROKEN_SHOWN]:
+            typer.echo(f"{title}: {bad.name}: {bad.reason}")
+        if len(broken) > BROKEN_SHOWN:
+            typer.echo(f"{title}: {len(broken) - BROKEN_SHOWN:,} more, all on the page")
+    typer.echo(f"page    {page}")
 
 
 def _cell(score: Mapping[str, Any] | None) -> str:

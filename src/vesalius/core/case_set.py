@@ -134,7 +134,9 @@ class CaseSet:
         wanted = [str(case_id) for case_id in np.asarray(case_ids)]
         missing = [case_id for case_id in wanted if case_id not in place]
         if missing:
-            raise DataError(f"{self.source}: {len(missing)} cases are not here, first {missing[0]!r}")
+            raise DataError(
+                f"{self.source}: {len(missing)} cases are not here, first {missing[0]!r}"
+            )
         return self.select(np.array([place[case_id] for case_id in wanted], dtype=np.intp))
 
     def with_splits(self, splits: Sequence[str] | NDArray[np.str_]) -> CaseSet:

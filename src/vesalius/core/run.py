@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any
 
 from vesalius.core.errors import VesaliusError
 from vesalius.core.files import read_json, write_json
-from vesalius.core.score import Score
 
 PACKAGES = ("vesalius", "numpy", "scipy", "scikit-learn", "torch", "open_clip_torch", "timm",
             "transformers", "pillow", "pyarrow")  # fmt: skip
@@ -48,8 +47,8 @@ class Run:
     def recipe(self) -> dict[str, Any]:
         return read_json(self.file("recipe.json"))
 
-    def write_scores(self, scores: Iterable[Score], name: str = "scores.json") -> Path:
-        return write_json(self.file(name), [score.as_dict() for score in scores])
+    def environment(self) -> dict[str, str]:
+        return read_json(self.file("environment.json"))  # type: ignore[no-any-return]
 
 
 def environment() -> dict[str, str]:

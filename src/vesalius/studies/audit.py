@@ -6,12 +6,82 @@ import numpy as np
 
 from vesalius.core import CaseSet, ImageError
 from vesalius.data import Inspection
-from vesalius.reporting import Block, Notice, Section, Table, figures
+from vesalius.reporting import Block, Column, Details, Notice, Section, Table, figures
 
 PICTURES = 12
+DUPLICATES_SHOWN = 20
 
 
-def audit_section(cases: CaseSet, inspection: Inspection) -> Section:
+def audit_section(cases: CaseSet, found: Inspection) -> Section:
     """Return counts, labels with their unknowns, what was left out, and a contact sheet."""
-    blocks: list[Block] = []
-    return Section("The data", "Counted before anything was learnt.", blocks)
+    blocks: list[Block] = [_counts(found), *_warnings(found)]
+    if found.labels:
+        rows = [(c.name, c.positive, c.negative, c.unknown, c.prevalence) for c in found.labels]
+        columns = ("Label", "Positive", "Negative", "Unknown",
+                   Column("Prevalence among known", percent=True))  # fmt: skip
+        blocks.append(Table(columns, rows))
+        blocks.append(figures.prevalence(cases.labels_NC, cases.label_names))
+    if len(found.labels) > 1 and cases.task == "multilabel":
+        blocks.append(figures.cooccurrence(cases.labels_NC, cases.label_names))
+    blocks.append(contact_sheet(cases))
+    if found.duplicates:
+        same = [(", ".join(ids),) for ids in found.duplicates[:DUPLICATES_SHOWN]]
+        title = f"{len(found.duplicates):,} images that occur more than once"
+        blocks.append(Details(title, [Table(("Cases with the very same file",), same)]))
+    if found.unreadable:
+        broken = [(bad.name, bad.reason) for bad in found.unreadable]
+        title = f"{len(broken):,} images that cannot be read"
+        blocks.append(Details(title, [Table(("Image", "Why"), broken)]))
+    return Section("What the data are", "Counted before anything was learnt.", blocks)
+
+
+def _counts(found: Inspection) -> Table:
+    rows: list[tuple[str, str | int]] = [("Source", found.source), ("Cases", found.cases)]
+    rows.append(("Patients", "not known" if found.patients is None else found.patients))
+    if found.patients is not None:
+        rows.append(("Most cases of one patient", found.most_per_patient))
+    rows += [(f"Cases in {name}", count) for name, count in found.splits.items()]
+    if found.texts is not None:
+        texts = found.texts
+        rows.append(("Cases with a text", texts.present))
+        rows.append(("Different texts", texts.distinct))
+        lengths = f"{texts.shortest:,} / {texts.median:,} / {texts.longest:,}"
+        rows.append(("Words of a text: least / median / most", lengths))
+    sizes = ", ".join(f"{size} ({count:,})" for size, count in list(found.sizes.items())[:3])
+    more = len(found.sizes) - 3
+    if sizes:
+        rows.append(("Image sizes", f"{sizes}{f' and {more:,} more' if more > 0 else ''}"))
+    rows.append(("Rows left out", len(found.skipped)))
+    rows.append(("Images that cannot be read", len(found.unreadable)))
+    return Table(("What", "Count"), rows)
+
+
+def _warnings(found: Inspection) -> list[Notice]:
+    notices = []
+    if found.shared_patients:
+        notices.append(
+            f"{found.shared_patients:,} patients lie in more than one split: scores on test are "
+            "then too good. Split by patient instead (split.by=patient)."
+        )
+    if found.patients is None:
+        notices.append(
+            "The source names no patients: images of one patient may lie on both sides of a split, "
+            "and intervals treat every case as independent."
+        )
+    return [Notice(text, "warning") for text in notices]
+
+
+def contact_sheet(cases: CaseSet) -> Block:
+    """Draw cases spread evenly over the set, with their boxes and positive labels."""
+    images, captions, boxes = [], [], []
+    step = max(len(cases) // PICTURES, 1)
+    for i in np.arange(0, len(cases), step)[:PICTURES]:
+        case = cases[int(i)]
+        try:
+            images.append(case.image.read())
+        except ImageError:
+            continue
+        positive = [name for name, state in case.labels.items() if state]
+        captions.append(", ".join(positive) or ("no finding" if case.labels else case.case_id))
+        boxes.append(case.boxes)
+    return figures.contact_sheet(images, captions, boxes=boxes, caption="Every so many cases, one.")

@@ -67,9 +67,7 @@ def classification(
     if not outcome.sections or cases_shown == 0:
         return outcome
     best = _best(outcome.scores)
-    shown = examples(
-        context.cases, ledgers[best].split("test"), method=best, count=cases_shown
-    )
+    shown = examples(context.cases, ledgers[best].split("test"), method=best, count=cases_shown)
     section = Section("Cases to look at", "Numbers hide what pictures show.", [shown])
     return replace(outcome, sections=(*outcome.sections, section))
 
@@ -77,10 +75,13 @@ def classification(
 def score_ledgers(
     ledgers: Ledgers, *, protocols: tuple[Protocol, ...], replicates: int, seed: int
 ) -> Outcome:
-    """Score ledgers on their test rows, thresholds from their validation rows."""
-    tests = {method: ledger.split("test") for method, ledger in ledgers.items()}
-    validations = {method: ledger.split("validation") for method, ledger in ledgers.items()}
-    scores: dict[str, tuple[Score, ...]] = {method: () for method in ledgers}
+    """Score ledgers on their test rows, thresholds from their validation rows.
+
+    A ledger without splits is a test set whole; without validation rows nothing can be chosen.
+    """
+    tests = {method: rows_of(ledger, "test") or ledger for method, ledger in ledgers.items()}
+    validations = {method: rows_of(ledger, "validation") for method, ledger in ledgers.items()}
+    scores: dict[str, tuple[Score, ...]] = dict.fromkeys(ledgers, ())
     sections: list[Section] = []
     for protocol in protocols:
         found: dict[str, tuple[Score, ...]] = {
@@ -103,6 +104,13 @@ def score_ledgers(
             sections.append(_calibration(tests, validations))
             scores |= differences
     return Outcome(scores=scores, sections=tuple(sections))
+
+
+def rows_of(ledger: Predictions, split: str) -> Predictions | None:
+    """Return the rows of a split, None where there are none."""
+    if ledger.splits is None or not (ledger.splits == split).any():
+        return None
+    return ledger.split(split)
 
 
 def _told(scores: Scores, tests: Ledgers) -> list[Section]:
@@ -161,32 +169,34 @@ def _compared(
     return scores, [section]
 
 
-def _calibration(tests: Ledgers, validations: Ledgers) -> Section:
+def _calibration(tests: Ledgers, validations: Mapping[str, Predictions | None]) -> Section:
     """Draw the reliability of each method, before and after temperature scaling."""
+    title = "Can the scores be taken as probabilities?"
     raw, scaled, rows = {}, {}, []
     for method, test in tests.items():
         if np.nanmin(test.scores_NC) < 0 or np.nanmax(test.scores_NC) > 1:
             continue
-        temperature = temperature_scaling(validations[method])
-        before = reliability(test)
-        after = reliability(apply_temperature(test, temperature))
-        raw[method], scaled[method] = _bins(before), _bins(after)
-        rows.append((method, before.ece, temperature, after.ece))
+        before, validation = reliability(test), validations[method]
+        raw[method] = _bins(before)
+        if validation is not None:
+            temperature = temperature_scaling(validation)
+            after = reliability(apply_temperature(test, temperature))
+            scaled[method] = _bins(after)
+            rows.append((method, before.ece, temperature, after.ece))
     if not raw:
-        return Section("Can the scores be taken as probabilities?",
-                       blocks=[Notice("No method gives scores between 0 and 1.")])  # fmt: skip
-    columns = ("Method", Column("ECE"), Column("T"), Column("ECE, scaled"))
+        return Section(title, blocks=[Notice("No method gives scores between 0 and 1.")])
+    blocks: list[Block] = [figures.reliability(raw, caption="As the methods score.")]
+    if scaled:
+        columns = ("Method", Column("ECE"), Column("T"), Column("ECE, scaled"))
+        note = "All labels pooled, 15 bins. The first table has the ECE with its interval."
+        blocks.append(figures.reliability(scaled, caption="After temperature scaling."))
+        blocks.append(Table(columns, rows, notes=[note]))
     return Section(
-        "Can the scores be taken as probabilities?",
-        "Of the cases that score 0.8, eight in ten should have the finding. One temperature T for "
-        "each method, chosen on validation, stretches or shrinks its logits.",
-        [
-            figures.reliability(raw, caption="As the methods score."),
-            figures.reliability(scaled, caption="After temperature scaling."),
-            Table(columns, rows, notes=["All labels pooled; 15 bins. ECE with its interval stands "
-                                        "in the first table."]),
-        ],
-    )  # fmt: skip
+        title,
+        "Of the cases that score 0.8, eight in ten should have the finding. One temperature T a "
+        "method, chosen on validation, stretches or shrinks its logits.",
+        blocks,
+    )
 
 
 def _bins(curve: Reliability) -> figures.Bins:

@@ -12,11 +12,10 @@ import numpy as np
 
 from vesalius import data, encoders
 from vesalius.core import CaseSet, Run
-from vesalius.core.files import write_json
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.recipe import Recipe, Stage, stage_function
 from vesalius.studies.settings import arguments
-from vesalius.studies.summary import Finished, write_page
+from vesalius.studies.summary import Finished, write_page, write_scores
 
 log = logging.getLogger(__name__)
 
@@ -65,11 +64,7 @@ def run_study(
             outcome = function(context, **arguments(function, stage.settings))
             outcomes.append((stage.name, outcome))
             context = context.after(outcome)
-        scores = context.found.scores
-        write_json(
-            run.file("scores.json"),
-            {method: [score.as_dict() for score in own] for method, own in scores.items()},
-        )
+        write_scores(run, context.found.scores)
         write_page(Finished(recipe, context, inspection, tuple(outcomes)))
     return run
 

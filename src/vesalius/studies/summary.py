@@ -9,8 +9,8 @@ from math import isfinite
 
 import yaml
 
-from vesalius.core import Score
-from vesalius.core.files import read_json, write_atomic
+from vesalius.core import Run, Score
+from vesalius.core.files import write_atomic, write_json
 from vesalius.data import Inspection
 from vesalius.reporting import Page, Section, Tile, render, scores_markdown, summary_table
 from vesalius.reporting import tile as key_figure
@@ -45,6 +45,12 @@ def write_page(finished: Finished) -> None:
     write_atomic(run.file("scores.md"), _markdown(page, finished))
 
 
+def write_scores(run: Run, scores: Scores) -> None:
+    """Write ``scores.json``: method → scores; plain values, NaN as null."""
+    plain = {method: [score.as_dict() for score in own] for method, own in scores.items()}
+    write_json(run.file("scores.json"), plain)
+
+
 def compose(finished: Finished) -> Page:
     """Put a study's outcomes on a page."""
     recipe, context = finished.recipe, finished.context
@@ -52,7 +58,6 @@ def compose(finished: Finished) -> Page:
     made = [s for name, o in finished.outcomes if name not in EVALUATIONS for s in o.sections]
     sections = [*_published(finished), *results, *made]
     sections.append(audit_section(context.cases, finished.inspection))
-    environment = read_json(context.run.file("environment.json"))
     return Page(
         title=recipe.study.replace("_", " "),
         study=recipe.study,
@@ -63,7 +68,7 @@ def compose(finished: Finished) -> Page:
         notes=(*_notes(finished), "Research use only: not for diagnosis."),
         recipe_yaml=yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True),
         command=f"vesalius study run {context.run.path.name}/recipe.json",
-        environment=environment,
+        environment=context.run.environment(),
         hashes={**context.model.identity(), "data": fingerprint(context.cases)},
         skipped=context.cases.skipped,
         created=datetime.now(UTC).date().isoformat(),
@@ -109,11 +114,9 @@ def _differences(scores: Scores) -> list[str]:
 
 
 def _retrieval(scores: Scores) -> str:
-    for method, own in scores.items():
-        recall, chance = (
-            _named(own, "image_to_text_r@10"),
-            _named(own, "image_to_text_r@10_chance"),
-        )
+    for own in scores.values():
+        recall = _named(own, "image_to_text_r@10")
+        chance = _named(own, "image_to_text_r@10_chance")
         if recall is not None and isfinite(recall.value):
             beside = "" if chance is None else f", where chance is {chance.value:.3f}"
             sentence = f"An image finds its text among the first 10 of {recall.n:,} with R@10"

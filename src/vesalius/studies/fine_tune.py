@@ -1,0 +1,77 @@
+"""Fine-tuning: the image tower goes on learning, from labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from vesalius.core.files import slug
+from vesalius.embedding import encode
+from vesalius.evaluation import linear_probe as fit_probe
+from vesalius.reporting import Section
+from vesalius.studies.inputs import image_features, in_splits, labelled
+from vesalius.studies.outcome import Context, Outcome
+from vesalius.studies.pretrain import conditions, fit_blocks
+from vesalius.training import FINE_TUNING, Optimisation, predict
+from vesalius.training import fine_tune as train_on_labels
+
+
+def fine_tune(
+    context: Context,
+    *,
+    title: str = "fine-tune",
+    strategy: Literal["full", "head"] = "full",
+    start: Literal["probe", "random"] = "probe",
+    head_learning_rate: float | None = None,
+    augment: bool = False,
+    optimisation: Optimisation = FINE_TUNING,
+) -> Outcome:
+    """Train the image tower and a linear head on the labels (``full``), or the head alone.
+
+    ``start=probe`` sets the head to the linear probe's first (LP-then-FT, Kumar et al. 2022);
+    ``random`` is how the IU-Xray study starts.
+    """
+    cases = labelled(context, "fine_tune")
+    probe = None
+    if start == "probe":
+        _, probe = fit_probe(image_features(context, "train", "validation"), cases)
+    classifier, fit = train_on_labels(
+        context.model,
+        cases.split("train"),
+        cases.split("validation"),
+        conditions=conditions(context, slug(title)),
+        optimisation=optimisation,
+        strategy=strategy,
+        head_learning_rate=head_learning_rate,
+        init=probe,
+        augment=augment,
+    )
+    evaluated = in_splits(cases, "validation", "test")
+    predictions = predict(
+        classifier,
+        evaluated,
+        workers=context.workers,
+        device=context.device,
+        progress=context.progress,
+    )
+    images = {}
+    if strategy == "full":
+        images[title] = encode(
+            classifier.encoder,
+            in_splits(cases, "test"),
+            store=context.run.file("embeddings"),
+            device=context.device,
+            workers=context.workers,
+            progress=context.progress,
+        )
+    section = Section(
+        f"How {title} went",
+        "Masked binary cross-entropy (one label of several) or cross-entropy (one class of "
+        "several) on the training split; the epoch with the least validation loss was kept.",
+        fit_blocks({title: fit}),
+    )
+    return Outcome(
+        predictions={title: replace(predictions, method=title)},
+        images=images,
+        sections=(section,),
+    )

@@ -1,0 +1,89 @@
+"""Pretraining: the encoder learns from images and their texts."""
+
+from __future__ import annotations
+
+from vesalius.core import DataError
+from vesalius.reporting import Block, Column, Section, Table, figures
+from vesalius.studies.inputs import image_features, text_features
+from vesalius.studies.outcome import Context, Outcome
+from vesalius.training import PRETRAINING, Conditions, Fit, Optimisation
+from vesalius.training import pretrain as train_on_pairs
+
+BEFORE = "before training"
+
+
+def pretrain(
+    context: Context,
+    *,
+    objective: str = "infonce",
+    freeze_image: bool = False,
+    freeze_text: bool = False,
+    augment: bool = True,
+    optimisation: Optimisation = PRETRAINING,
+) -> Outcome:
+    """Train on image–text pairs; the epoch with the least validation loss is kept.
+
+    The model as it was before stands beside the trained one wherever texts are found again.
+    """
+    cases = context.cases
+    if cases.texts is None or not any(cases.texts):
+        raise DataError(
+            f"pretrain needs texts, and {cases.source} has none; name their column (data.text=…) "
+            "or leave the stage out (pretrain=null)"
+        )
+    images, texts = image_features(context, "test"), text_features(context, "test")
+    fit = train_on_pairs(
+        context.model,
+        cases.split("train"),
+        cases.split("validation"),
+        conditions=conditions(context, "pretrain"),
+        optimisation=optimisation,
+        objective=objective,
+        freeze_image=freeze_image,
+        freeze_text=freeze_text,
+        augment=augment,
+    )
+    context.model.save(context.run.file("weights"))
+    section = Section(
+        "How the encoder learnt",
+        f"{objective} between images and texts of the training split; the epoch with the least "
+        "validation loss was kept.",
+        fit_blocks({"pretraining": fit}),
+    )
+    return Outcome(
+        images={BEFORE: images}, texts={BEFORE: texts}, sections=(section,), model=context.model
+    )
+
+
+def conditions(context: Context, name: str) -> Conditions:
+    """Return where a training of this Run keeps its checkpoints, and how it runs."""
+    return Conditions(
+        folder=context.run.file("training", name),
+        device=context.device,
+        workers=context.workers,
+        seed=context.seed,
+        progress=context.progress,
+    )
+
+
+def fit_blocks(fits: dict[str, Fit]) -> list[Block]:
+    """Return the curves of each training and what it cost."""
+    curves = [
+        figures.learning_curves(
+            {
+                "training": [row["train_loss"] for row in fit.history],
+                "validation": [row["validation_loss"] for row in fit.history],
+            },
+            best_epoch=fit.best_epoch,
+            caption=f"Loss by epoch, {name}.",
+        )
+        for name, fit in fits.items()
+    ]
+    rows = [
+        (name, fit.trainable_parameters, len(fit.history), fit.best_epoch, fit.seconds / 60,
+         fit.memory_mb / 1024)
+        for name, fit in fits.items()
+    ]  # fmt: skip
+    columns = ("Training", Column("Trainable parameters"), Column("Epochs"), Column("Best epoch"),
+               Column("Minutes", digits=1), Column("Peak memory, GB", digits=1))  # fmt: skip
+    return [*curves, Table(columns, rows)]
