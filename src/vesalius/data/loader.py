@@ -1,14 +1,18 @@
-"""The loader: images decoded and prepared in worker processes, in a given order.
+"""The loader: decodes and prepares images in worker processes, in a fixed order.
 
-Legend of shapes: B batch, C channels, S image size.
+Unreadable images are left out and listed; too many of them stop the work. What was prepared once
+may be kept in memory up to a bound, so that later epochs neither decode nor render again.
+
+Legend of shapes: N cases, B batch.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from os import cpu_count
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +20,128 @@ from numpy.typing import NDArray
 from vesalius.core import CaseSet, DataError, ImageColumn, ImageError, Skipped
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int, UInt8
+    from jaxtyping import Float, Int
     from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-Prepare = Callable[["UInt8[np.ndarray, 'H W ...']"], "Float[Tensor, 'C S S']"]
-FEW = 128  # images that one process opens sooner than workers start
+Prepare = Callable[[Any], Any]
+T = TypeVar("T")
+
+WORTH_WORKERS = 256  # fewer images are read sooner than processes start
 MOST_WORKERS = 8
 NAMED = 5  # broken files that an error names
+
+
+def batches(
+    cases: CaseSet,
+    prepare: Prepare,
+    *,
+    batch_size: int,
+    bad: BadImages | None = None,
+    order: Sequence[int] | NDArray[np.integer] | None = None,
+    workers: int | None = None,
+    max_bad: float = 0.05,
+) -> Iterator[tuple[Int[np.ndarray, "B"], Float[Tensor, "B ..."]]]:
+    """Yield ``(indices_B, pixels_B…)``: prepared images stacked, in the given order.
+
+    Images that cannot be read are left out, so that a batch may be smaller, and put into ``bad``.
+
+    Args:
+        prepare: from a uint8 image to an array of one shape for all; it must be picklable.
+        bad: collects the unreadable images; by default a new one that allows ``max_bad``.
+        order: the positions to read; all, in their order, by default.
+        workers: processes; None chooses by the number of images and cores, 0 stays in this one.
+
+    Raises:
+        DataError: more than the allowed share of the images cannot be read.
+    """
+    bad = BadImages(len(cases), most=max_bad) if bad is None else bad
+    everything = np.arange(len(cases)) if order is None else np.asarray(order)
+    groups = [everything[i : i + batch_size] for i in range(0, len(everything), batch_size)]
+    loader = Loader(cases, prepare, bad=bad, workers=workers)
+    for indices_B, pixels in loader.batches(groups):
+        if len(indices_B):
+            yield indices_B, pixels
+
+
+def in_groups(order_N: NDArray[np.integer], batch_size: int) -> list[NDArray[np.integer]]:
+    """Cut an order into batches; a last batch of one joins the one before it.
+
+    Batch normalisation cannot learn from one case, and a contrastive loss has no negative in it.
+
+    >>> [len(group) for group in in_groups(np.arange(9), 4)]
+    [4, 5]
+    """
+    groups = [order_N[i : i + batch_size] for i in range(0, len(order_N), batch_size)]
+    if len(groups) > 1 and len(groups[-1]) == 1:
+        groups[-2:] = [np.concatenate(groups[-2:])]
+    return groups
+
+
+class Loader:
+    """Reads the images of a set as often as asked, and remembers which ones are unreadable.
+
+    ``dtype`` is that of the batches *and* of what is kept in memory, so that an image has the same
+    values whether it was kept or read again. ``cache_bytes`` bounds what is kept (0: nothing).
+    """
+
+    def __init__(
+        self,
+        cases: CaseSet,
+        prepare: Prepare,
+        *,
+        bad: BadImages,
+        workers: int | None = None,
+        cache_bytes: int = 0,
+        dtype: str = "float32",
+    ) -> None:
+        self.cases = cases
+        self.bad = bad
+        self.workers = workers
+        self._fetch = Prepared(cases.images, prepare, dtype)
+        self._kept: dict[int, NDArray[Any]] = {}
+        self._unreadable: set[int] = set()
+        self._room = cache_bytes
+
+    def batches(
+        self, groups: Sequence[NDArray[np.integer]]
+    ) -> Iterator[tuple[Int[np.ndarray, "B"], Float[Tensor, "B ..."]]]:
+        """Yield one batch a group, without its unreadable images; it may be empty."""
+        missing = [
+            [int(i) for i in group if int(i) not in self._kept and int(i) not in self._unreadable]
+            for group in groups
+        ]
+        reading = read_groups(self._fetch, [m for m in missing if m], workers=self.workers)
+        try:
+            for group, asked in zip(groups, missing, strict=True):
+                fresh = dict(zip(asked, next(reading), strict=True)) if asked else {}
+                yield self._stack(group, fresh)
+        finally:
+            reading.close()
+
+    def _stack(
+        self, group: NDArray[np.integer], fresh: dict[int, NDArray[Any] | Unreadable]
+    ) -> tuple[NDArray[np.integer], Tensor]:
+        import torch
+
+        for index, value in fresh.items():
+            if isinstance(value, Unreadable):
+                self._unreadable.add(index)
+                self.bad.add(self.cases.images.name(index), value.reason)
+            elif value.nbytes <= self._room:
+                self._kept[index] = value
+                self._room -= value.nbytes
+        rows = [int(i) for i in group if int(i) not in self._unreadable]
+        values: list[Any] = [self._kept[i] if i in self._kept else fresh[i] for i in rows]
+        stacked = np.stack(values) if values else np.empty((0,), dtype=self._fetch.dtype)
+        return np.array(rows, dtype=np.intp), torch.from_numpy(stacked)
 
 
 class BadImages:
     """The images that could not be read, in the order of their discovery, within a bound.
 
-    ``add`` raises DataError as soon as more than ``most`` of ``total`` images are broken.
+    ``add`` raises DataError as soon as more than the share ``most`` of ``total`` are broken.
     """
 
     def __init__(self, total: int, *, most: float = 0.05) -> None:
@@ -43,76 +154,103 @@ class BadImages:
             self.found[name] = Skipped(name, reason)
             log.warning("left out: %s", reason)
         if len(self.found) > self.most * self.total:
-            first = "; ".join(bad.reason for bad in list(self.found.values())[:NAMED])
+            first = "; ".join(bad.reason for bad in self.skipped[:NAMED])
             raise DataError(
                 f"{len(self.found)} of {self.total} images cannot be read, more than the bound of "
                 f"{self.most:.0%}: {first}"
             )
 
-
-def batches(
-    cases: CaseSet,
-    prepare: Prepare,
-    *,
-    batch_size: int,
-    bad: BadImages,
-    order: NDArray[np.integer[Any]] | None = None,
-    workers: int | None = None,
-) -> Iterator[tuple[Int[np.ndarray, "B"], Float[Tensor, "B C S S"]]]:
-    """Yield (positions in ``cases``, prepared images), in the given order.
-
-    Images that cannot be read are left out and put into ``bad``; a batch is then smaller.
-
-    Args:
-        prepare: from a decoded image to a tensor; runs in the workers, so it must be picklable.
-        order: the positions to read; all, in their order, by default.
-        workers: processes; by default one a core, none for a few images.
-
-    Raises:
-        DataError: more images are broken than ``bad`` allows.
-    """
-    import torch
-    from torch.utils.data import DataLoader
-
-    positions = np.arange(len(cases)) if order is None else np.asarray(order)
-    if workers is None:
-        workers = 0 if len(positions) < FEW else min(cpu_count() or 1, MOST_WORKERS)
-    loader: Any = DataLoader(
-        _Opened(cases.images, prepare),  # type: ignore[arg-type]
-        batch_size=batch_size,
-        sampler=positions.tolist(),
-        num_workers=workers,
-        collate_fn=list,
-        worker_init_fn=_one_thread if workers else None,
-        multiprocessing_context="fork" if workers else None,
-    )
-    for items in loader:
-        for position, _, reason in items:
-            if reason:
-                bad.add(cases.images.name(position), reason)
-        read = [(position, image) for position, image, reason in items if not reason]
-        if read:
-            yield np.array([p for p, _ in read]), torch.stack([image for _, image in read])
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        return tuple(self.found.values())
 
 
-class _Opened:
-    """A map from position to (position, prepared image or None, why it cannot be read)."""
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What a fetch left instead of a value."""
 
-    def __init__(self, images: ImageColumn, prepare: Prepare) -> None:
-        self.images = images
-        self.prepare = prepare
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Fetches one image by its index: opened, prepared, as an array of a dtype."""
+
+    images: ImageColumn
+    prepare: Prepare
+    dtype: str = "float32"
+
+    def __call__(self, index: int) -> NDArray[Any]:
+        return np.asarray(self.prepare(self.images[index])).astype(self.dtype, copy=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups(Generic[T]):
+    """The groups as a torch data set: one item is one group, fetched."""
+
+    fetch: Callable[[int], T]
+    groups: Sequence[Sequence[int]]
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.groups)
 
-    def __getitem__(self, position: int) -> tuple[int, Tensor | None, str]:
+    def __getitem__(self, number: int) -> list[T | Unreadable]:
+        return [self._one(index) for index in self.groups[number]]
+
+    def _one(self, index: int) -> T | Unreadable:
         try:
-            return position, self.prepare(self.images[position]), ""
-        except ImageError as error:
-            return position, None, str(error)
+            return self.fetch(index)
+        except (ImageError, OSError) as error:
+            return Unreadable(str(error))
 
 
-def _one_thread(_: int) -> None:
-    import torch
+def read_groups(
+    fetch: Callable[[int], T],
+    groups: Sequence[Sequence[int]],
+    *,
+    workers: int | None = None,
+) -> Generator[list[T | Unreadable], None, None]:
+    """Yield the fetched values of each group, in order; an image error becomes ``Unreadable``.
 
-    torch.set_num_threads(1)
+    Worker processes live as long as the iteration: they end with it, also when it is broken off.
+    """
+    source = _Groups(fetch, groups)
+    count = sum(len(group) for group in groups)
+    processes = min(chosen_workers(count) if workers is None else workers, len(groups))
+    if processes == 0:
+        yield from (source[number] for number in range(len(source)))
+        return
+    from torch.utils.data import DataLoader
+
+    # arrays travel through a pipe: shared memory is scarce in containers, and a lack of it kills
+    loader: Any = DataLoader(
+        source,  # type: ignore[arg-type]
+        batch_size=None,
+        num_workers=processes,
+        collate_fn=_as_it_is,
+        worker_init_fn=_begin_worker,
+    )
+    running = iter(loader)
+    try:
+        yield from running
+    finally:
+        running._shutdown_workers()  # else they live until the traceback is forgotten
+
+
+def chosen_workers(count: int) -> int:
+    """Return how many processes are worth starting for so many images: none, or a core less."""
+    if count < WORTH_WORKERS:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(MOST_WORKERS, (cores or 1) - 1)
+
+
+def _as_it_is(values: T) -> T:
+    return values
+
+
+def _begin_worker(number: int) -> None:
+    """Leave Ctrl-C to the parent, which ends the workers itself."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
