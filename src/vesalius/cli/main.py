@@ -22,16 +22,12 @@ Research use only: not for diagnosis.
 app = typer.Typer(
     help=HELP,
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(study.app, name="study")
-app.add_typer(data.app, name="data")
-app.add_typer(evaluate.app, name="evaluate")
-app.command("train")(train.train)
-app.command("embed")(embed.embed)
-app.command("models")(models.models)
+QUICK = ["data.n=300", "replicates=200", "pretrain.epochs=2", "fine_tune.epochs=1"]
 
 
 def _version(asked: bool) -> None:
@@ -72,7 +68,12 @@ def demo(
     study.run_named("quickstart", [*faster, *(overrides or [])], out, device, workers)
 
 
-QUICK = ["data.n=300", "replicates=200", "pretrain.epochs=2", "fine_tune.epochs=1"]
+app.add_typer(study.app, name="study")
+app.add_typer(data.app, name="data")
+app.add_typer(evaluate.app, name="evaluate")
+app.command("train")(train.train)
+app.command("embed")(embed.embed)
+app.command("models")(models.models)
 
 
 def main() -> None:

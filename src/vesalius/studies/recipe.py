@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, Field, field_validator
 
 from vesalius.core import RecipeError, unknown
-from vesalius.data import READERS
+from vesalius.data import READERS, reader_function
 from vesalius.data import split as split_cases
 from vesalius.encoders import load as load_encoder
 from vesalius.studies.overrides import override
@@ -161,7 +161,7 @@ def _data(given: Mapping[str, Any]) -> dict[str, Any]:
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise RecipeError(f"data.limit is {limit!r}, not a positive number of cases")
     settings = checked_settings(
-        _function(READERS[reader]), data, "data", also=("reader", "root", "limit")
+        reader_function(reader), data, "data", also=("reader", "root", "limit")
     )
     root = None if root is None else str(root)
     return {"reader": reader, "root": root, "limit": limit, **settings}

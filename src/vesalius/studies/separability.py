@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vesalius.core import CaseSet
 from vesalius.evaluation import separability as measure_separability
+from vesalius.evaluation.separability import first_positive
 from vesalius.reporting import Notice, Section, figures, summary_table
 from vesalius.studies.inputs import image_features
 from vesalius.studies.outcome import Context, Outcome
@@ -37,7 +37,7 @@ def separability(context: Context) -> Outcome:
     maps = [
         figures.embedding_map(
             embeddings.normalised(),
-            first_positive(cases.of_cases(embeddings.case_ids)),
+            _classes(cases.of_cases(embeddings.case_ids)),
             rng=np.random.default_rng(context.seed),
             caption=f"Test images, {method}. Colour: the first positive label.",
         )
@@ -52,12 +52,7 @@ def separability(context: Context) -> Outcome:
     return Outcome(scores=scores, sections=(section,))
 
 
-def first_positive(cases: CaseSet) -> NDArray[np.object_]:
-    """Return each case's first positive label; ``no finding`` where all are negative.
-
-    Cases that have unknown labels and no positive one are the empty string: nothing is known.
-    """
-    positive_NC = cases.labels_NC == 1
-    first_N = np.array(cases.label_names, dtype=object)[positive_NC.argmax(1)]
-    unknown_N = np.isnan(cases.labels_NC).any(1)
-    return np.where(positive_NC.any(1), first_N, np.where(unknown_N, "", "no finding"))
+def _classes(cases: CaseSet) -> list[str]:
+    """Return each case's class in words; empty where nothing is known."""
+    class_N, names = first_positive(cases)
+    return [names[c] if c >= 0 else "" for c in class_N]
