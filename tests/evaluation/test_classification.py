@@ -272,3 +272,26 @@ def test_the_same_seed_gives_the_same_scores_and_json_can_hold_them(make_ledger)
 def test_an_unknown_protocol_names_the_choices(make_ledger):
     with pytest.raises(ChoiceError, match="choose one of published, sound"):
         classification(make_ledger(), protocol="publisched")
+
+
+@pytest.mark.parametrize("kind", ["percentile", "bca"])
+def test_auroc_intervals_cover_the_true_auroc_about_as_often_as_they_say(kind):
+    from scipy.stats import norm
+
+    rng = np.random.default_rng(0)
+    true_auroc, covered = norm.cdf(1 / np.sqrt(2 * 1.5)), 0
+    for _ in range(300):
+        truth_G = (rng.random(80) < 0.4).astype(float)
+        truth_N, shared_N = np.repeat(truth_G, 2), np.repeat(rng.normal(size=80), 2)
+        # unit of variance 1.5, two images of a patient alike
+        score_N = truth_N + shared_N + np.sqrt(0.5) * rng.normal(size=160)
+        ledger = Predictions(
+            score_N[:, None],
+            truth_N[:, None],
+            ("Edema",),
+            np.arange(160).astype(str),
+            np.repeat(np.arange(80), 2).astype(str),
+        )
+        score = classification(ledger, replicates=300, kind=kind, seed=int(rng.integers(1e9)))[0]
+        covered += score.low <= true_auroc <= score.high
+    assert 0.90 <= covered / 300 <= 0.98

@@ -68,3 +68,8 @@ def test_wrong_settings_say_what_is_right(make_ledger):
         published(make_ledger(), scaling="minmax")
     with pytest.raises(DataError, match="multilabel"):
         published(make_ledger(task="multiclass"))
+
+
+def test_no_fully_known_case_gives_nan(make_ledger):
+    got = published(make_ledger(unknown=1.0))
+    assert all(np.isnan(score.value) for score in got.values())

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Kind = Literal["percentile", "bca"]
 WeightedMeasure = Callable[[NDArray[np.float64]], NDArray[np.floating[Any]]]
 
-BLOCK_BYTES = 4 << 20  # one block of weights: small enough to stay in the processor's cache
-MOST_DRAWS = 10  # times the replicates; a measure that needs more has no interval
+BLOCK_BYTES = 8 << 20  # one block of weights: small enough to stay near the processor
+MOST_DRAWS = 20  # times the replicates; a measure that needs more has no interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,8 @@ def bootstrap_each(
         if jackknife_GK is not None:
             at = bca_levels(values_R, float(point_K[k]), jackknife_GK[:, k], levels)
         low, high = np.quantile(values_R, at)
-        intervals.append(Interval(float(low), float(high), redrawn, len(names)))
+        note = f"{redrawn} replicates missed a class" if redrawn > replicates else ""
+        intervals.append(Interval(float(low), float(high), redrawn, len(names), note))
     return intervals
 
 
@@ -214,7 +215,8 @@ def _replicate_values(
             (replicates - len(kept[k])) * drawn / len(kept[k]) for k in np.flatnonzero(open_K)
         ]
         wanted = int(1.1 * max(missing, default=0.0)) + 16
-        open_K &= drawn + wanted <= 2 * MOST_DRAWS * replicates + 16
+        wanted = min(wanted, 2 * MOST_DRAWS * replicates + 16 - drawn)
+        open_K &= wanted > 0
     return kept, redrawn_K
 
 

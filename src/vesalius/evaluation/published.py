@@ -90,6 +90,7 @@ def _scaled(scores_NC: Float[np.ndarray, "N C"], scaling: str) -> Float[np.ndarr
 def _f1_part(ready: Panel, decided_NC: Bool[np.ndarray, "N C"], note: str) -> Part:
     def measure(weights_RN: NDArray[np.float64]) -> NDArray[np.float64]:
         f1_RC = confusion(ready.truths_NC, decided_NC, weights_RN).f1_or_zero
+        f1_RC[weights_RN @ ready.fully_known_N.astype(float) == 0] = np.nan
         return np.concatenate([f1_RC.mean(1, keepdims=True), f1_RC], axis=1)
 
     return Part(ready.macro_and_labels("macro_f1", [""] * len(ready.label_names), note), measure)
