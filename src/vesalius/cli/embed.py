@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,11 +21,15 @@ def embed(
     reader: Reader,
     model: AskedModel,
     root: RootAndSettings = None,
-    modality: Annotated[str, typer.Option("--modality", help="image or text.")] = "image",
+    modality: Annotated[
+        Literal["image", "text"], typer.Option("--modality", help="image or text.")
+    ] = "image",
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Where the embeddings go, and go on from.")
     ] = Path("embeddings"),
-    precision: Annotated[str, typer.Option("--precision", help="fp32 or fp16.")] = "fp32",
+    precision: Annotated[
+        Literal["fp32", "fp16"], typer.Option("--precision", help="fp32 or fp16.")
+    ] = "fp32",
     device: Device = "cpu",
     workers: Workers = None,
 ) -> None:

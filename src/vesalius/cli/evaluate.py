@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -20,7 +20,7 @@ from vesalius.cli.options import (
 
 app = typer.Typer(help="Measure embeddings and predictions, every number with its interval.",
                   no_args_is_help=True)  # fmt: skip
-Ledger = Annotated[Path, typer.Argument(metavar="FILE", help="A ledger: CSV or Parquet.")]
+Stages = tuple[list[Any], list[Any]]  # what adapts, what measures
 
 
 @app.command("zero-shot")
@@ -40,7 +40,7 @@ def zero_shot(
 
     Example: vesalius evaluate zero-shot nih_cxr14 /data/nih --model biomedclip
     """
-    stages = [{"zero_shot": {"prompts": prompts}}], ["classification"]
+    stages: Stages = [{"zero_shot": {"prompts": prompts}}], ["classification"]
     question = f"How well does {model} tell the findings by words alone?"
     _run("zero_shot", question, stages, (reader, root, model, no_patient_id), out, device, workers)
 
@@ -59,7 +59,7 @@ def linear_probe(
 
     Example: vesalius evaluate linear-probe manifest /data/set data.text=caption
     """
-    stages = [{"linear_probe": {}}], ["classification"]
+    stages: Stages = [{"linear_probe": {}}], ["classification"]
     question = f"How much can a straight cut through {model}'s frozen features tell?"
     _run("linear_probe", question, stages, (reader, root, model, no_patient_id), out, device,
          workers)  # fmt: skip
@@ -77,7 +77,7 @@ def knn(
     no_patient_id: NoPatientId = False,
 ) -> None:
     """Let the nearest training cases vote, weighted by their cosine."""
-    stages = [{"knn": {"k": k}}], ["classification"]
+    stages: Stages = [{"knn": {"k": k}}], ["classification"]
     question = f"Do cases that lie close in {model}'s features have the same findings?"
     _run("knn", question, stages, (reader, root, model, no_patient_id), out, device, workers)
 
@@ -96,7 +96,7 @@ def fine_tune(
 
     Example: vesalius evaluate fine-tune nih_cxr14 /data/nih fine_tune.epochs=20
     """
-    stages = [{"linear_probe": {}}, {"fine_tune": {}}], ["classification"]
+    stages: Stages = [{"linear_probe": {}}, {"fine_tune": {}}], ["classification"]
     question = f"Does fine-tuning {model} pay over a linear probe?"
     _run("fine_tune", question, stages, (reader, root, model, no_patient_id), out, device, workers)
 
@@ -151,7 +151,9 @@ def predictions(
     from vesalius.cli.terminal import narrated, print_scores
     from vesalius.studies import score_files
 
-    protocols = ("sound", "published") if published else ("sound",)
+    protocols: tuple[Literal["sound", "published"], ...] = ("sound",)
+    if published:
+        protocols = ("sound", "published")
     with narrated("nothing was written"):
         run = score_files(files, out, protocols=protocols)
     print_scores(run)
@@ -160,7 +162,7 @@ def predictions(
 def _run(
     name: str,
     question: str,
-    stages: tuple[list[Any], list[Any]],
+    stages: Stages,
     asked: tuple[str, list[str] | None, str, bool],
     out: Path | None,
     device: str,

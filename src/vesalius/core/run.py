@@ -48,7 +48,7 @@ class Run:
         return read_json(self.file("recipe.json"))
 
     def environment(self) -> dict[str, str]:
-        return read_json(self.file("environment.json"))  # type: ignore[no-any-return]
+        return read_json(self.file("environment.json"))
 
 
 def environment() -> dict[str, str]:

@@ -146,7 +146,7 @@ def _compared(
     tests: Ledgers, *, replicates: int, seed: int
 ) -> tuple[dict[str, tuple[Score, ...]], list[Section]]:
     """Compare every two methods on the same cases; Holm corrects for the number of pairs."""
-    pairs = list(combinations(reversed(tests), 2))
+    pairs = list(combinations(reversed(list(tests)), 2))
     if not pairs:
         return {}, []
     rng = np.random.default_rng(seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from vesalius import embedding, encoders
 from vesalius.core import Embeddings
@@ -18,8 +19,8 @@ def embed_data(
     *,
     model: str,
     out: Path,
-    modality: str = "image",
-    precision: str = "fp32",
+    modality: Literal["image", "text"] = "image",
+    precision: Literal["fp32", "fp16"] = "fp32",
     device: str = "cpu",
     workers: int | None = None,
 ) -> Embeddings:

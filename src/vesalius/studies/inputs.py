@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from vesalius.core import CaseSet, DataError, Embeddings
 from vesalius.embedding import encode
 from vesalius.studies.outcome import Context
+
+Modality = Literal["image", "text"]
 
 
 def in_splits(cases: CaseSet, *names: str) -> CaseSet:
@@ -55,11 +58,11 @@ def text_encoder(context: Context) -> Callable[[list[str]], NDArray[np.float32]]
     return encode_prompts
 
 
-def _features(context: Context, modality: str, splits: tuple[str, ...]) -> Embeddings:
+def _features(context: Context, modality: Modality, splits: tuple[str, ...]) -> Embeddings:
     return _encode(context, in_splits(context.cases, *splits), modality)
 
 
-def _encode(context: Context, cases: CaseSet, modality: str) -> Embeddings:
+def _encode(context: Context, cases: CaseSet, modality: Modality) -> Embeddings:
     return encode(
         context.model,
         cases,

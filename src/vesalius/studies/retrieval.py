@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from vesalius.core import Score
 from vesalius.evaluation import caption_groups
 from vesalius.evaluation import retrieval as measure_retrieval
-from vesalius.reporting import Notice, Section, figures, summary_table
+from vesalius.reporting import Block, Notice, Section, figures, summary_table
 from vesalius.studies.inputs import image_features, in_splits, text_features
 from vesalius.studies.outcome import Context, Outcome
 
@@ -44,7 +44,7 @@ def retrieval(context: Context, *, title: str = "retrieval") -> Outcome:
                 seed=context.seed,
             )
         )
-    blocks = [
+    blocks: list[Block] = [
         summary_table({n: _without(s, "_naive", "_chance") for n, s in scores.items()}),
         figures.recall_at_k(_by_direction(scores), chance=_chance(scores[title])),
     ]

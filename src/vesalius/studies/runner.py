@@ -12,6 +12,7 @@ import numpy as np
 
 from vesalius import data, encoders
 from vesalius.core import CaseSet, Run
+from vesalius.studies.inputs import in_splits
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.recipe import Recipe, Stage, stage_function
 from vesalius.studies.settings import arguments
@@ -45,8 +46,7 @@ def run_study(
         cases = read_cases(recipe)
         inspection = data.inspect(cases)
         log.info("model: loading %s", recipe.model["name"])
-        texts = None if cases.texts is None else [t for t in cases.split("train").texts if t]
-        model = encoders.load(**recipe.model, device=device, texts=texts, seed=recipe.seed)
+        model = load_model(recipe, cases, device)
         context = Context(
             run,
             cases,
@@ -89,6 +89,13 @@ def read_data(recipe: Recipe) -> CaseSet:
         rng = np.random.default_rng(recipe.seed)
         cases = cases.select(np.sort(rng.choice(len(cases), limit, replace=False)))
     return cases
+
+
+def load_model(recipe: Recipe, cases: CaseSet, device: str) -> encoders.DualEncoder:
+    """Load the model that a recipe names; one that makes its own words sees the training texts."""
+    train = in_splits(cases, "train").texts
+    texts = None if train is None else [text for text in train if text]
+    return encoders.load(**recipe.model, device=device, texts=texts or None, seed=recipe.seed)
 
 
 @contextmanager
