@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 ENCODERS = {
     "tiny": "vesalius.encoders.tiny:load",
+    "open_clip": "vesalius.encoders.openclip:load_named",
+    "biomedclip": "vesalius.encoders.biomedclip:load",
+    "local-dir": "vesalius.encoders.openclip:load_local_dir",
 }
 """Name, or prefix before the colon -> "module:function". A path is a folder of own weights."""
 

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 WEIGHTS, CONFIG, TOKENIZER = "model.safetensors", "config.json", "tokenizer.json"
 FORMAT = "vesalius-dual-encoder/1"
 
-FAMILIES = {"tiny": "vesalius.encoders.tiny:build"}
+FAMILIES = {
+    "tiny": "vesalius.encoders.tiny:build",
+    "open_clip": "vesalius.encoders.openclip_build:build",
+}
 """Who builds the towers that a config.json describes: family -> "module:function"."""
 
 

@@ -30,7 +30,7 @@ suspicious consistent likely possible probable may represent could cannot exclud
 underlying patient year male female history cough fever pain dyspnea shortness breath cm mm
 ct mr mri ultrasound mammogram fundus retina retinal skin dermoscopic histology microscopy tumor
 tumour carcinoma benign malignant cancer cyst liver kidney brain bowel bone joint knee hand foot
-""".split()
+"""
 
 
 def train_tokenizer(
@@ -58,7 +58,7 @@ def train_tokenizer(
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    backend.train_from_iterator(RADIOLOGY if texts is None else texts, trainer)
+    backend.train_from_iterator(RADIOLOGY.split() if texts is None else texts, trainer)
     backend.post_processor = processors.TemplateProcessing(
         single="[CLS] $A", special_tokens=[("[CLS]", 1)]
     )

@@ -1,0 +1,107 @@
+"""Small models in the layouts that real ones come in, and a machine without a network."""
+
+import json
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+BERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
+SMALL_BERT = {
+    "model_type": "bert",
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+}
+WORDS = (
+    "[PAD] [UNK] [CLS] [SEP] [MASK] no pleural effusion left right pneumo ##thorax heart normal . , "
+    "is the lung ##s clear"
+).split()
+PREPROCESS = {
+    "mean": [0.48145466, 0.4578275, 0.40821073],
+    "std": [0.26862954, 0.26130258, 0.27577711],
+}
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Any socket that is opened is an error; returns the list of attempts."""
+    attempts: list[object] = []
+
+    def refuse(self, *address):
+        attempts.append(address)
+        raise AssertionError(f"the network was asked for {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: refuse(None, *a))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    return attempts
+
+
+@pytest.fixture(scope="session")
+def biomedclip_cfg():
+    """BiomedCLIP's config, with a small image tower; the text tower is SMALL_BERT."""
+    return {
+        "embed_dim": 48,
+        "vision_cfg": {
+            "timm_model_name": "vit_tiny_patch16_224",
+            "timm_model_pretrained": False,
+            "timm_pool": "",
+            "timm_proj": "linear",
+            "image_size": 224,
+        },
+        "text_cfg": {
+            "hf_model_name": BERT,
+            "hf_tokenizer_name": BERT,
+            "hf_proj_type": "mlp",
+            "hf_pooler_type": "cls_last_hidden_state_pooler",
+            "context_length": 24,
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def biomedclip_folder(tmp_path_factory, biomedclip_cfg):
+    """``weights/biomedclip`` in its real layout, written by open_clip, transformers and torch."""
+    folder = tmp_path_factory.mktemp("weights") / "biomedclip"
+    folder.mkdir()
+    write_tokenizer(folder)
+    write_open_clip(folder, biomedclip_cfg, text_config=SMALL_BERT)
+    return folder
+
+
+def write_tokenizer(folder: Path) -> None:
+    from transformers import BertTokenizer
+
+    BertTokenizer(vocab={word: i for i, word in enumerate(WORDS)}).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+
+
+def write_open_clip(folder: Path, model_cfg: dict, *, text_config: dict | None = None) -> None:
+    """Write config and random weights; the module is open_clip's own."""
+    import open_clip
+
+    described = {"model_cfg": model_cfg, "preprocess_cfg": PREPROCESS}
+    (folder / "open_clip_config.json").write_text(json.dumps(described))
+    if text_config is not None:
+        (folder / "config.json").write_text(json.dumps(text_config))
+    own = json.loads(json.dumps(model_cfg))
+    if text_config is not None:
+        own["text_cfg"] |= {"hf_model_name": str(folder), "hf_model_pretrained": False}
+    kind = open_clip.model.CustomTextCLIP if text_config else open_clip.model.CLIP
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = kind(**own)
+    torch.save(model.state_dict(), folder / "open_clip_pytorch_model.bin")
+
+
+@pytest.fixture(scope="session")
+def image():
+    """A colour image whose sides are odd and unequal."""
+    return np.random.default_rng(0).integers(0, 256, (301, 257, 3)).astype(np.uint8)
