@@ -51,7 +51,7 @@ def print_scores(run: Run) -> None:
     from rich.table import Table
 
     from vesalius.core.files import read_json
-    from vesalius.reporting import measure
+    from vesalius.reporting.measures import measure
 
     scores: Mapping[str, Any] = read_json(run.file("scores.json"))
     rows = {

@@ -6,6 +6,7 @@ Keyword-only parameters are settings; one whose default is a frozen dataclass gi
 from __future__ import annotations
 
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -28,7 +29,6 @@ def checked_settings(
     also: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Check settings against a function's keyword-only parameters and write out the defaults."""
-    hints = typing.get_type_hints(function)
     schema: dict[str, Any] = {}
     for p in _keywords(function):
         if p.name in without:
@@ -38,7 +38,7 @@ def checked_settings(
             for f in fields(p.default):
                 schema[f.name] = (inner[f.name], getattr(p.default, f.name))
         else:
-            schema[p.name] = (hints.get(p.name, Any), ... if p.default is p.empty else p.default)
+            schema[p.name] = (_type(function, p), ... if p.default is p.empty else p.default)
     model = create_model("Settings", __config__=STRICT, **schema)
     return validated(model, dict(given), where, also=also).model_dump(mode="json")
 
@@ -82,3 +82,12 @@ def arguments(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict
 def _keywords(function: Callable[..., Any]) -> list[inspect.Parameter]:
     parameters = inspect.signature(function).parameters.values()
     return [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+
+
+def _type(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    """Return a parameter's type; the others, and what is returned, may name types not imported."""
+
+    def only() -> None: ...
+
+    only.__annotations__ = {parameter.name: parameter.annotation}
+    return typing.get_type_hints(only, vars(sys.modules[function.__module__]))[parameter.name]
