@@ -1,16 +1,21 @@
 """Image files: opened safely, one at a time, as uint8 arrays.
 
-Rules: 8-bit grey stays (H, W); colour and palette become (H, W, 3); alpha is laid over black;
-16-bit and float grey is scaled from its own minimum and maximum to 0–255; the EXIF orientation is
-applied. The declared size is checked before anything is decoded.
+PNG, JPEG, BMP and TIFF are read, the first frame of each. The rules:
+
+- grey stays ``(H, W)``, colour becomes ``(H, W, 3)``; a palette counts as colour, one bit as grey;
+- transparency is laid over black and dropped; a single transparent colour counts in palettes only;
+- 16-bit, 32-bit and float grey is stretched from its own finite minimum and maximum to 0–255 (a
+  flat image becomes 0); of 16-bit colour the high byte is kept;
+- the EXIF orientation is applied, so that arrays stand as viewers show them;
+- the declared size is checked before anything is decoded.
 """
 
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vesalius.core import CaseSet, DataError, ImageError, Skipped
+from vesalius.core import DataError, ImageError
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
 
-LARGEST_PIXELS = 178_956_970  # Pillow's own bound for a decompression bomb
+LARGEST_PIXELS = 178_956_970  # Pillow's own bound of a decompression bomb
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -32,54 +37,55 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "..."]:
     """Return the pixels of a file, uint8, ``(H, W)`` grey or ``(H, W, 3)`` colour.
 
     Raises:
-        ImageError: the file is missing, empty, truncated, too large or no image; it is named.
+        ImageError: the file is missing, empty, truncated, too large or no image; the message
+            names the file and the reason.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
 
-    path = Path(path)
-    try:
-        if path.stat().st_size == 0:
-            raise ImageError(f"{path} is empty (0 bytes)")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                width, height = image.size
-                if width * height > LARGEST_PIXELS:
-                    raise ImageError(
-                        f"{path} declares {width}×{height} pixels, more than {LARGEST_PIXELS:,}"
-                    )
-                image.load()
-                return _uint8(ImageOps.exif_transpose(image))
-    except ImageError:
-        raise
-    except UnidentifiedImageError:
-        raise ImageError(f"{path} is not a readable image ({', '.join(FORMATS)})") from None
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{path} declares too many pixels: {error}") from None
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, SyntaxError, EOFError, OverflowError, MemoryError) as error:
-        raise ImageError(f"{path} is broken: {error}") from None
+    with _opened(Path(path)) as image:
+        image.load()
+        return _uint8(ImageOps.exif_transpose(image))
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Return the width and height that a file declares, as stored, without decoding it.
+
+    Raises:
+        ImageError: as :func:`read_image`.
+    """
+    with _opened(Path(path)) as image:
+        width, height = image.size
+        return width, height
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageFiles:
-    """Images that lie in files under a root (an ``ImageColumn``). Paths may not leave the root."""
+    """Images that lie in files under a root (an ``ImageColumn``), opened when asked for.
+
+    ``paths`` are relative to the root and may not leave it: neither by ``..`` or an absolute path
+    nor through a symbolic link.
+    """
 
     root: Path
-    paths: Sequence[str]
+    paths: Sequence[str] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for path in self.paths:
+            if path.startswith("/") or (".." in path and ".." in Path(path).parts):
+                raise leaves(self.root, path)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> UInt8[np.ndarray, "..."]:
-        return read_image(self.root / self.paths[index])
+        return read_image(self._file(index))
 
     def name(self, index: int) -> str:
         return self.paths[index]
 
     def content_hash(self, index: int) -> str:
-        path = self.root / self.paths[index]
+        """Return the SHA-256 of the file's bytes."""
+        path = self._file(index)
         try:
             return sha256(path.read_bytes()).hexdigest()
         except OSError as error:
@@ -88,71 +94,80 @@ class ImageFiles:
     def take(self, indices: NDArray[np.integer]) -> ImageFiles:
         return ImageFiles(self.root, [self.paths[i] for i in indices])
 
+    def _file(self, index: int) -> Path:
+        path = Path(self.root, self.paths[index])
+        if not is_within(os.path.realpath(path), os.path.realpath(self.root)):
+            raise leaves(self.root, self.paths[index])
+        return path
 
-def inside(root: Path, path: str) -> str:
-    """Return a path relative to the root, or refuse one that leaves it.
 
-    >>> inside(Path("/data"), "a/../b.png")
-    'b.png'
-    """
-    resolved = (root / path).resolve()
+def is_within(path: str, folder: str) -> bool:
+    """Say whether a resolved path is a resolved folder or lies under it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def leaves(root: Path, path: str) -> DataError:
+    """Return the error for a path that leads out of the root."""
+    return DataError(f"{path!r} leads out of the folder {root}; images must lie under it")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file as an image of a size that is safe to decode; name the file in every error."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
-        return resolved.relative_to(root.resolve()).as_posix()
-    except ValueError:
-        raise DataError(f"{path!r} leads out of the folder {root}") from None
+        if path.is_file() and path.stat().st_size == 0:
+            raise ImageError(f"{path} is empty (0 bytes)")
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path} is not a file")
+        with Image.open(path, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > LARGEST_PIXELS:
+                raise _too_large(path, f"{width}×{height} pixels")
+            yield image
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(f"{path} is not a readable image ({', '.join(FORMATS)})") from None
+    except Image.DecompressionBombError:
+        raise _too_large(path, "too many pixels") from None
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror or error}") from None
+    except Exception as error:  # a broken file can raise anything in a decoder
+        raise ImageError(f"{path} is broken: {error or type(error).__name__}") from None
+
+
+def _too_large(path: Path, what: str) -> ImageError:
+    return ImageError(f"{path} declares {what}; at most {LARGEST_PIXELS:,} are decoded")
 
 
 def _uint8(image: Any) -> UInt8[np.ndarray, "..."]:
-    from PIL import Image
-
+    """Bring any of Pillow's modes to uint8 grey or colour, in an array of our own."""
     if image.mode in ("L", "RGB"):
-        return np.asarray(image)
+        return np.array(image)
     if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float32)
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
-        scaled = (values - low) * (255.0 / (high - low) if high > low else 0.0)
-        return np.nan_to_num(scaled).round().astype(np.uint8)
-    if image.mode in ("LA", "La"):
-        return np.asarray(_over_black(image.convert("RGBA")).convert("L"))
+        return _stretched(np.asarray(image, dtype=np.float64))
     if image.mode == "1":
-        return np.asarray(image.convert("L"))
+        return np.array(image.convert("L"))
+    if image.mode in ("LA", "La"):
+        return np.array(_over_black(image).convert("L"))
     if image.mode in ("RGBA", "RGBa", "PA") or "transparency" in image.info:
-        return np.asarray(_over_black(image.convert("RGBA")))
-    assert isinstance(image, Image.Image)
-    return np.asarray(image.convert("RGB"))
+        return np.array(_over_black(image))
+    return np.array(image.convert("RGB"))
+
+
+def _stretched(values_HW: NDArray[np.float64]) -> UInt8[np.ndarray, "H W"]:
+    finite = values_HW[np.isfinite(values_HW)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    if high == low:
+        return np.zeros(values_HW.shape, np.uint8)
+    shares = np.nan_to_num((values_HW - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
+    return (shares * 255).round().astype(np.uint8)
 
 
 def _over_black(image: Any) -> Any:
     from PIL import Image
 
     black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-    return Image.alpha_composite(black, image).convert("RGB")
-
-
-def with_images(cases: CaseSet) -> CaseSet:
-    """Leave out the cases whose image file is missing or empty, and list them as skipped.
-
-    Raises:
-        DataError: not one image is there.
-    """
-    assert isinstance(cases.images, ImageFiles)
-    root, paths = cases.images.root, cases.images.paths
-    sizes = {folder: _sizes(folder) for folder in {(root / path).parent for path in paths}}
-    reasons = []
-    for path in paths:
-        size = sizes[(root / path).parent].get(Path(path).name)
-        reasons.append("no such file" if size is None else "empty file" if size == 0 else "")
-    here = np.array([not reason for reason in reasons], dtype=bool)
-    if not here.any():
-        example = f", such as {root / paths[0]}" if paths else ""
-        raise DataError(f"{cases.source}: not one of {len(paths):,} images is there{example}")
-    skipped = tuple(Skipped(p, r) for p, r in zip(paths, reasons, strict=True) if r)
-    return replace(cases.select(here), skipped=(*cases.skipped, *skipped))
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
-    except OSError:
-        return {}
+    return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vesalius.core import CaseSet, DataError
-from vesalius.data.images import ImageFiles, inside, with_images
-from vesalius.data.rows import only, read_rows
+from vesalius.core import CaseSet, DataError, unknown
+from vesalius.data.images import ImageFiles
+from vesalius.data.label_columns import UNCERTAIN, read_labels
+from vesalius.data.presence import inside, with_images
+from vesalius.data.splits import split_name
+from vesalius.data.table import JSON_LINES, Table, first_of, read_table
 
-STATES = {"1": 1.0, "1.0": 1.0, "true": 1.0, "yes": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0,
-          "no": 0.0, "": np.nan, "nan": np.nan, "-1": -1.0, "-1.0": -1.0}  # fmt: skip
-UNCERTAIN = {"ignore": np.nan, "ones": 1.0, "zeros": 0.0}
 NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
-JOINT = "|"
+SUFFIXES = (".csv", ".tsv", *JSON_LINES)
 
 
 def manifest(
@@ -25,116 +23,98 @@ def manifest(
     *,
     file: str | None = None,
     image: str = "image",
-    text: str = "text",
-    case_id: str = "case_id",
-    patient_id: str = "patient_id",
-    split: str = "split",
+    text: str | None = None,
+    case_id: str | None = None,
+    patient_id: str | None = None,
+    split: str | None = None,
     labels: str | list[str] | None = None,
     uncertain: Literal["ignore", "ones", "zeros"] = "ignore",
+    separator: str | None = None,
 ) -> CaseSet:
     """Read a table with a column of image paths (under the root) and any of the others.
 
+    A column that is not named here is looked for under its own name: ``text``, ``case_id``,
+    ``patient_id``, ``split``. What is neither these nor a label becomes an attribute.
+
     Args:
         root: the folder of table and images, or the table itself.
-        file: the table's name; by default ``manifest.csv``, ``.tsv`` or ``.jsonl``, or the only
-            table in the folder.
+        file: the table; by default ``manifest.csv``, ``.tsv`` or ``.jsonl``, or the only table.
         image: column of the paths, relative to the root.
         text: column of reports or captions.
-        case_id: column of unique names; the path where there is none.
+        case_id: column of unique names; the image's path where there is none.
         patient_id: column of patients; without it a split by patient is refused.
-        split: column of train, validation (val, dev), test.
+        split: column of train (training), validation (valid, val, dev) and test (testing).
         labels: label columns of 1, 0, −1 (uncertain) and blank (unknown), or one column of
-            categories (several joined by ``|``); by default every column that holds only states.
-        uncertain: what −1 becomes: unknown (``ignore``), present or absent.
+            categories, which makes the task multiclass, or multilabel where some cell joins
+            several by ``|``; by default every column left that holds nothing but such states.
+        uncertain: what −1 becomes: unknown (``ignore``), present (``ones``) or absent.
+        separator: of the cells; by default a tab in ``.tsv``, else what parts the header.
 
     Raises:
-        DataError: a file, column or value is not what it must be.
+        DataError: a file, column or value is not what it must be; the message has its line.
     """
-    table = root if root.is_file() else _table(root, file)
+    if uncertain not in UNCERTAIN:
+        raise unknown("uncertain", uncertain, UNCERTAIN)
+    path = root if root.is_file() else _table_file(root, file)
     folder = root.parent if root.is_file() else root
-    rows = read_rows(table, (image,))
-    for asked, default in ((text, "text"), (case_id, "case_id"), (patient_id, "patient_id"),
-                           (split, "split")):  # fmt: skip
-        if asked != default and asked not in rows[0]:
-            read_rows(table, (asked,))
-    taken = {image, text, case_id, patient_id, split}
-    names, labels_NC, task = _labels(table, rows, labels, taken, UNCERTAIN[uncertain])
-
-    def column(name: str) -> list[str] | None:
-        return [row[name] for row in rows] if name in rows[0] else None
-
-    paths = [inside(folder, row[image]) if row[image] else "" for row in rows]
-    patients, splits, texts = column(patient_id), column(split), column(text)
-    if patients is not None and not all(patients):
-        raise DataError(f"{table}: column {patient_id!r} is blank in row {patients.index('') + 2}")
-    rest = [c for c in rows[0] if c not in taken and c not in names and c != labels]
+    table = read_table(path, separator=separator)
+    roles = {
+        role: name if name is not None else role if role in table else None
+        for role, name in {
+            "text": text, "case_id": case_id, "patient_id": patient_id, "split": split
+        }.items()
+    }  # fmt: skip
+    columns = {role: None if name is None else table[name] for role, name in roles.items()}
+    taken = {image, *(name for name in roles.values() if name is not None)}
+    paths = [inside(folder, cell) if cell else "" for cell in table[image]]
+    found = read_labels(table, labels, taken=taken, uncertain=uncertain)
+    texts, patients, splits = columns["text"], columns["patient_id"], columns["split"]
+    rest = [name for name in table.columns if name not in taken and name not in found.columns]
     return with_images(
         CaseSet(
-            case_ids=np.array(column(case_id) or paths, dtype=np.str_),
+            case_ids=_case_ids(table, roles["case_id"] or image, columns["case_id"] or paths),
             images=ImageFiles(folder, paths),
-            labels_NC=labels_NC,
-            label_names=names,
-            patient_ids=None if patients is None else np.array(patients, dtype=np.str_),
+            labels_NC=found.states_NC,
+            label_names=found.names,
+            patient_ids=np.array(patients, np.str_) if patients and any(patients) else None,
             texts=None if texts is None else np.array([t or None for t in texts], dtype=object),
-            splits=None if splits is None else np.array(splits, dtype=np.str_),
-            attributes={name: np.array(column(name), dtype=np.str_) for name in rest},
-            task=task,
-            source=f"manifest {table.name}",
+            splits=None if splits is None else _splits(table, splits),
+            attributes={name: np.array(table[name], dtype=np.str_) for name in rest},
+            task=found.task,
+            source=f"manifest {path.name}",
         )
     )
 
 
-def _table(root: Path, file: str | None) -> Path:
+def _table_file(root: Path, file: str | None) -> Path:
     if file is not None:
-        return only(root, (inside(root, file),))
-    found = [root / name for name in NAMES if (root / name).is_file()]
+        return first_of(root, (inside(root, file),))
+    found = [root / name for name in NAMES if (root / name).is_file()][:1]
     if not found:
-        found = sorted(p for p in root.iterdir() if p.suffix in (".csv", ".tsv", ".jsonl"))
+        found = sorted(p for p in root.iterdir() if p.suffix.lower() in SUFFIXES)
     if len(found) != 1:
         names = ", ".join(p.name for p in found) or "no table at all"
-        raise DataError(f"{root} has {names}; say which with data.file=…")
+        raise DataError(f"{root} has no manifest.csv but {names}; say which it is with file=…")
     return found[0]
 
 
-def _labels(
-    table: Path,
-    rows: Sequence[dict[str, str]],
-    labels: str | list[str] | None,
-    taken: set[str],
-    uncertain: float,
-) -> tuple[tuple[str, ...], NDArray[np.float64], str]:
-    """Return label names, states and task from state columns or a column of categories."""
-    if isinstance(labels, str):
-        read_rows(table, (labels,))
-        values = [row[labels] for row in rows]
-        if not all(value.lower() in STATES for value in values):
-            return _categories(values)
-        labels = [labels]
-    if labels is None:
-        free = [name for name in rows[0] if name not in taken]
-        labels = [c for c in free if all(row[c].lower() in STATES for row in rows)]
-        labels = [c for c in labels if any(row[c] for row in rows)]
-    for name in labels:
-        read_rows(table, (name,))
-        for number, row in enumerate(rows, 2):
-            if row[name].lower() not in STATES:
+def _case_ids(table: Table, column: str, ids: list[str]) -> np.ndarray:
+    """Return the ids, which must be unique; a row that names neither id nor image gets its line."""
+    ids = [case_id or f"line {table.lines[row]}" for row, case_id in enumerate(ids)]
+    if len(set(ids)) < len(ids):
+        first: dict[str, int] = {}
+        for row, case_id in enumerate(ids):
+            if case_id in first:
                 raise DataError(
-                    f"{table}, row {number}: {name!r} is {row[name]!r}; a label is 1, 0, −1 or blank"
+                    f"{table.place(row)}: {column!r} is {case_id!r} as on line "
+                    f"{table.lines[first[case_id]]}, but a case id is unique; "
+                    "name another column with case_id=…"
                 )
-    states_NC = np.array([[STATES[row[c].lower()] for c in labels] for row in rows], dtype=float)
-    states_NC = states_NC.reshape(len(rows), len(labels))
-    return tuple(labels), np.where(states_NC == -1, uncertain, states_NC), "multilabel"
+            first[case_id] = row
+    return np.array(ids, dtype=np.str_)
 
 
-def _categories(values: list[str]) -> tuple[tuple[str, ...], NDArray[np.float64], str]:
-    """Return one column a category; a blank value is unknown in all of them."""
-    parts = [[part.strip() for part in value.split(JOINT) if part.strip()] for value in values]
-    names = tuple(sorted({name for own in parts for name in own}))
-    place = {name: i for i, name in enumerate(names)}
-    states_NC = np.zeros((len(values), len(names)))
-    for row, own in enumerate(parts):
-        states_NC[row, [place[name] for name in own]] = 1.0
-        if not own:
-            states_NC[row] = np.nan
-    single = all(len(own) <= 1 for own in parts)
-    return names, states_NC, "multiclass" if single else "multilabel"
+def _splits(table: Table, given: list[str]) -> np.ndarray:
+    """Return the splits by their one name; a blank stays blank."""
+    names = [name and split_name(name, table.place(row)) for row, name in enumerate(given)]
+    return np.array(names, dtype="<U10")

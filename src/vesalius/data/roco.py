@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from vesalius.core import CaseSet, DataError, unknown
-from vesalius.data.images import ImageFiles, inside, with_images
-from vesalius.data.rows import read_rows
+from vesalius.data.images import ImageFiles
+from vesalius.data.presence import inside, with_images
+from vesalius.data.table import read_table, read_text
 
 SUBSETS = ("radiology", "non-radiology", "all")
+SIDES = {"train": ("train",), "validation": ("validation", "val"), "test": ("test",)}
+
+
+class Row(NamedTuple):
+    """A figure: its id, its image under the root, its caption, keywords and split."""
+
+    case_id: str
+    image: str
+    caption: str
+    keywords: str
+    split: str
 
 
 def roco(
     root: Path, *, subset: Literal["radiology", "non-radiology", "all"] = "radiology"
 ) -> CaseSet:
-    """Read ``{train,validation,test}/{radiology,non-radiology}/captions.txt`` and ``images/``.
+    """Read ``data/{train,validation,test}/{radiology,non-radiology}/captions.txt``, ``images/``.
 
-    Where ``radiology{train,val,test}data.csv`` (``id,name,caption``) lie instead, they are read.
-    The root may be the folder above ``data/``. Patients are not known; the source has splits.
+    Where a split has no ``captions.txt``, PubMedCLIP's ``radiology{train,val,test}data.csv``
+    (``id,name,caption``) is read: in the root, in the split's folder or in the subset's. Patients
+    are not known; the source has splits and no labels. ``keywords`` are an attribute, joined by
+    ``|``.
+
+    Args:
+        root: the folder of ``data/``, or that folder itself.
+        subset: radiology, non-radiology (illustrations, photographs …) or all.
 
     Raises:
         DataError: neither layout is there, a line is broken, or no image is there.
@@ -29,51 +49,67 @@ def roco(
         raise unknown("subset", subset, SUBSETS)
     base = root / "data" if (root / "data").is_dir() else root
     kinds = SUBSETS[:2] if subset == "all" else (subset,)
-    found = [row for kind in kinds for row in (*_captions(base, kind), *_tables(base, kind))]
-    if not found:
+    rows = [row for kind in kinds for split in SIDES for row in _rows(base, kind, split)]
+    if not rows:
         raise DataError(
             f"{base} has neither train/{kinds[0]}/captions.txt nor {kinds[0]}traindata.csv"
         )
-    ids, paths, texts, sides = (list(column) for column in zip(*found, strict=True))
     return with_images(
         CaseSet(
-            case_ids=np.array(ids, dtype=np.str_),
-            images=ImageFiles(base, paths),
-            labels_NC=np.zeros((len(ids), 0)),
-            texts=np.array([text or None for text in texts], dtype=object),
-            splits=np.array(sides, dtype=np.str_),
+            case_ids=np.array([row.case_id for row in rows], dtype=np.str_),
+            images=ImageFiles(base, [row.image for row in rows]),
+            labels_NC=np.zeros((len(rows), 0)),
+            texts=np.array([row.caption or None for row in rows], dtype=object),
+            splits=np.array([row.split for row in rows], dtype="<U10"),
+            attributes={"keywords": np.array([row.keywords for row in rows], dtype=np.str_)},
             source="roco",
         )
     )
 
 
-def _captions(base: Path, kind: str) -> list[tuple[str, str, str, str]]:
-    """Return (id, image, caption, split) of the published layout; captions start with a blank."""
-    rows = []
-    for side in ("train", "validation", "test"):
-        file = base / side / kind / "captions.txt"
-        if not file.is_file():
-            continue
-        for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
-            if not line.strip():
-                continue
-            name, tab, caption = line.partition("\t")
-            if not tab:
-                raise DataError(f"{file}, line {number}: no tab between id and caption")
-            image = inside(base, f"{side}/{kind}/images/{name.strip()}.jpg")
-            rows.append((name.strip(), image, caption.strip(), side))
-    return rows
+def _rows(base: Path, kind: str, split: str) -> Iterator[Row]:
+    """Give the figures of one split and subset, from whichever layout is there."""
+    sides = [side for side in SIDES[split] if (base / side).is_dir()]
+    for side in sides:
+        if (base / side / kind / "captions.txt").is_file():
+            return _published(base, f"{side}/{kind}", split)
+    short = SIDES[split][-1]
+    for place in ("", *sides, *(f"{side}/{kind}" for side in sides)):
+        for name in (f"{kind}{short}data.csv", f"{short}data.csv"):
+            if (base / place / name).is_file():
+                return _pubmedclip(base, base / place / name, kind, split)
+    return iter(())
 
 
-def _tables(base: Path, kind: str) -> list[tuple[str, str, str, str]]:
-    """Return the same of PubMedCLIP's tables; images lie beside, or as in the published layout."""
-    rows = []
-    for short, side in (("train", "train"), ("val", "validation"), ("test", "test")):
-        file = base / f"{kind}{short}data.csv"
-        if not file.is_file():
+def _published(base: Path, place: str, split: str) -> Iterator[Row]:
+    """Give the rows of ``captions.txt``: id, tab, caption (which starts with a blank)."""
+    keywords = dict(_tabbed(base / place / "keywords.txt"))
+    for name, caption in _tabbed(base / place / "captions.txt"):
+        image = inside(base, f"{place}/images/{name}.jpg")
+        said = keywords.get(name, "").split("\t")
+        yield Row(name, image, caption, "|".join(filter(None, map(str.strip, said))), split)
+
+
+def _tabbed(file: Path) -> Iterator[tuple[str, str]]:
+    if not file.is_file():
+        return
+    for number, line in enumerate(read_text(file).split("\n"), 1):
+        if not line.strip():
             continue
-        places = (f"{side}/{kind}/images", f"{short}/{kind}/images", "images", ".")
-        place = next((p for p in places if (base / p).is_dir()), ".")
-        for row in read_rows(file, ("id", "name", "caption")):
-            rows.append((row["id"], inside(base, f"{place}/{row['name']}"), row["caption"], side))
-    return rows
+        name, tab, rest = line.partition("\t")
+        if not tab:
+            raise DataError(f"{file}, line {number}: no tab after the id")
+        yield name.strip(), rest.strip()
+
+
+def _pubmedclip(base: Path, file: Path, kind: str, split: str) -> Iterator[Row]:
+    """Give the rows of a table; an image is called by its ``name``, or by its id."""
+    table = read_table(file)
+    inner = [f"{side}/{kind}/images" for side in SIDES[split]]
+    own = file.parent.relative_to(base).as_posix()
+    places = [place for place in (*inner, f"{own}/images", own) if (base / place).is_dir()]
+    files = {entry.name for entry in os.scandir(base / places[0])}
+    columns = (table["id"], table["name"], table["caption"])
+    for case_id, name, caption in zip(*columns, strict=True):
+        image = name if name in files or f"{case_id}.jpg" not in files else f"{case_id}.jpg"
+        yield Row(case_id, inside(base, f"{places[0]}/{image}"), caption, "", split)

@@ -1,27 +1,32 @@
-"""Splits by patient: no patient lies on two sides, by construction."""
+"""Splits by patient: no patient lies on two sides, by construction.
+
+Legend of shapes: N cases, P patients, C labels, S sides (splits).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vesalius.core import CaseSet, DataError, unknown
+from vesalius.data.deal import deal
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float
 
-NAMES = ("train", "validation", "test")
 ALIASES = {
     "train": "train", "training": "train",
     "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
 NO_PATIENTS = (
-    "patient ids are not known, so cases of one patient could fall on both sides; name the column "
-    "(data.patient_id), keep the source's own splits (split.by=given), or accept it with "
-    "split.no_patient_id=true (--no-patient-id)"
+    "so cases of one patient could fall on both sides; name the column of patients where there is "
+    "one, keep the source's own splits (split.by=given), or pass no_patient_id=True "
+    "(split.no_patient_id=true in a recipe, --no-patient-id on the command line) to take every "
+    "case as a patient of its own"
 )
 
 
@@ -37,47 +42,59 @@ def split(
 ) -> CaseSet:
     """Return the cases with a split column of ``train``, ``validation`` and ``test``.
 
-    The same patients, seed and shares give the same split, in whatever order the cases come.
+    The same patients, shares and seed give the same split, in whatever order the cases come.
 
     Args:
-        by: ``patient`` draws whole patients; ``given`` keeps the source's splits, and draws the
-            validation or test part from its training part, by patient, where it has none.
-        test: share of the cases; the nearest that whole patients allow.
-        validation: share of the cases.
+        by: ``patient`` draws whole patients. ``given`` keeps the source's splits; where the source
+            has no validation or no test part, that one is drawn from its training part, by
+            patient, its share being one of the training part.
+        test: share of the cases, as near as whole patients allow; 0 draws none.
+        validation: share of the cases; 0 draws none.
         seed: of the drawing.
-        stratify: ``labels`` balances every label over the splits, a label's name only that one.
-        no_patient_id: accept cases without patient ids: each is then its own patient.
+        stratify: ``labels`` spreads every label evenly (iterative stratification of patients,
+            Sechidis et al. 2011), a label's name only that one.
+        no_patient_id: accept cases without patient ids: each is then a patient of its own.
 
     Raises:
-        DataError: patient ids are missing, or there are too few patients.
+        DataError: patient ids or given splits are missing, or there are too few patients.
     """
     if by not in ("patient", "given"):
         raise unknown("split.by", by, ("patient", "given"))
-    if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
+    if min(test, validation) < 0 or test + validation >= 1:
         raise DataError(f"split: test={test} and validation={validation} leave no training part")
     shares = {"test": test, "validation": validation}
-    names = np.full(len(cases), "", dtype="<U10")
+    names = np.full(len(cases), "train", dtype="<U10")
     if by == "given":
         names = _given(cases)
         shares = {name: share for name, share in shares.items() if not (names == name).any()}
-        if not shares:
-            return cases.with_splits(names)
-        names[names == "train"] = ""
-    if cases.patient_ids is None and not no_patient_id:
-        raise DataError(f"{cases.source}: {NO_PATIENTS}")
-    rows = np.flatnonzero(names == "")
-    drawn = _draw(cases.select(rows), shares, seed=seed, stratify=stratify)
-    names[rows] = drawn
+    shares = {name: share for name, share in shares.items() if share > 0}
+    rows = np.flatnonzero(names == "train")
+    if shares:
+        names[rows] = _draw(
+            cases.select(rows), shares, seed=seed, stratify=stratify, alone=no_patient_id
+        )
     return cases.with_splits(names)
+
+
+def split_name(given: str, where: str) -> str:
+    """Return the split that a source's own word means.
+
+    >>> split_name("dev", "manifest.csv, line 2")
+    'validation'
+    """
+    name = ALIASES.get(given.strip().lower())
+    if name is None:
+        raise unknown(f"{where}: split", given, ALIASES)
+    return name
 
 
 def _given(cases: CaseSet) -> NDArray[np.str_]:
     if cases.splits is None:
         raise DataError(f"{cases.source}: split.by=given, but the source has no splits")
-    found = {str(name): ALIASES.get(str(name).strip().lower()) for name in np.unique(cases.splits)}
-    for name, known in found.items():
-        if known is None:
-            raise unknown(f"{cases.source}: split", name, ALIASES)
+    blank = int((cases.splits == "").sum())
+    if blank:
+        raise DataError(f"{cases.source}: split.by=given, but {blank:,} cases have no split")
+    found = {str(name): split_name(str(name), cases.source) for name in np.unique(cases.splits)}
     names = np.array([found[str(name)] for name in cases.splits], dtype="<U10")
     if not (names == "train").any():
         raise DataError(f"{cases.source}: the given splits have no training part")
@@ -85,62 +102,50 @@ def _given(cases: CaseSet) -> NDArray[np.str_]:
 
 
 def _draw(
-    cases: CaseSet, shares: dict[str, float], *, seed: int, stratify: str | None
+    cases: CaseSet,
+    shares: Mapping[str, float],
+    *,
+    seed: int,
+    stratify: str | None,
+    alone: bool,
 ) -> NDArray[np.str_]:
-    """Deal patients out, the rarest label's first, each to the split that lacks most of it."""
-    ids = cases.case_ids if cases.patient_ids is None else cases.patient_ids
-    patients, patient_N = np.unique(ids, return_inverse=True)
-    names = [*shares, "train"]
-    if len(patients) < len(names):
-        raise DataError(
-            f"{cases.source}: {len(patients)} patients cannot be split into {len(names)} parts"
-        )
+    sides = (*shares, "train")
     share_S = np.array([*shares.values(), 1 - sum(shares.values())])
+    patients, patient_N = np.unique(_patients(cases, alone=alone), return_inverse=True)
+    if len(patients) < len(sides):
+        raise DataError(
+            f"{cases.source}: {len(patients)} patients cannot be dealt to {len(sides)} splits "
+            f"({', '.join(sides)})"
+        )
+    labels_NC = _stratified(cases, stratify)
+    counts_PC = np.zeros((len(patients), labels_NC.shape[1]))
+    np.add.at(counts_PC, patient_N, labels_NC)
     sizes_P = np.bincount(patient_N, minlength=len(patients)).astype(float)
-    counts_PC = np.zeros((len(patients), 0))
-    if stratify is not None:
-        labels_NC = _stratified_labels(cases, stratify)
-        counts_PC = np.zeros((len(patients), labels_NC.shape[1]))
-        np.add.at(counts_PC, patient_N, labels_NC)
     order_P = np.random.default_rng(seed).permutation(len(patients))
-    side_P = _deal(order_P, sizes_P, counts_PC, share_S)
-    return np.array(names, dtype="<U10")[side_P[patient_N]]
+    side_P = deal(order_P, sizes_P, counts_PC, share_S)
+    return np.array(sides, dtype="<U10")[side_P[patient_N]]
 
 
-def _deal(
-    order_P: Int[np.ndarray, "P"],
-    sizes_P: Float[np.ndarray, "P"],
-    counts_PC: Float[np.ndarray, "P C"],
-    share_S: Float[np.ndarray, "S"],
-) -> Int[np.ndarray, "P"]:
-    """Iterative stratification (Sechidis et al. 2011) of patients in a given order."""
-    side_P = np.full(len(order_P), -1)
-    wanted_S = share_S * sizes_P.sum()
-    wanted_SC = share_S[:, None] * counts_PC.sum(0)
-    rank_P = np.empty(len(order_P), dtype=int)
-    rank_P[order_P] = np.arange(len(order_P))
-
-    def give(patient: int, side: int) -> None:
-        side_P[patient] = side
-        wanted_S[side] -= sizes_P[patient]
-        wanted_SC[side] -= counts_PC[patient]
-
-    for label in np.argsort(counts_PC.sum(0), kind="stable"):
-        with_label = np.flatnonzero((counts_PC[:, label] > 0) & (side_P < 0))
-        for patient in with_label[np.argsort(rank_P[with_label])]:
-            lack = np.lexsort((-wanted_S / share_S, -wanted_SC[:, label]))
-            give(int(patient), int(lack[0]))
-    for patient in order_P:
-        if side_P[patient] < 0:
-            give(int(patient), int(np.argmax(wanted_S / share_S)))
-    return side_P
+def _patients(cases: CaseSet, *, alone: bool) -> NDArray[np.str_]:
+    """Return who each case belongs to; a case without a patient stands alone, where allowed."""
+    known = cases.patient_ids
+    blank_N = np.ones(len(cases), bool) if known is None else known == ""
+    if blank_N.any() and not alone:
+        how_many = "no" if blank_N.all() else f"{int((~blank_N).sum()):,} of {len(cases):,}"
+        raise DataError(f"{cases.source}: {how_many} cases have a patient id, {NO_PATIENTS}")
+    own = np.char.add("case ", cases.case_ids)
+    return own if known is None else np.where(blank_N, own, np.char.add("patient ", known))
 
 
-def _stratified_labels(cases: CaseSet, stratify: str) -> Float[np.ndarray, "N C"]:
-    if stratify == "labels":
-        chosen = list(range(len(cases.label_names)))
-    elif stratify in cases.label_names:
-        chosen = [cases.label_names.index(stratify)]
+def _stratified(cases: CaseSet, stratify: str | None) -> Float[np.ndarray, "N C"]:
+    """Return where the labels to be spread are present; unknown does not count."""
+    names = cases.label_names
+    if stratify is None:
+        chosen: list[int] = []
+    elif stratify == "labels":
+        chosen = list(range(len(names)))
+    elif stratify in names:
+        chosen = [names.index(stratify)]
     else:
-        raise unknown("split.stratify", stratify, ("labels", *cases.label_names))
+        raise unknown("split.stratify", stratify, ("labels", *names))
     return (cases.labels_NC[:, chosen] == 1).astype(float)

@@ -1,4 +1,4 @@
-"""The findings that data sets name, and how their names meet."""
+"""The findings that data sets name, and how their names meet. Always by name, never by place."""
 
 CHEXPERT = (
     "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion",
@@ -11,20 +11,27 @@ NIH = (
     "Hernia", "Infiltration", "Mass", "Nodule", "Pleural_Thickening", "Pneumonia", "Pneumothorax",
 )  # fmt: skip
 
-# Words of the Open-I coding (``Problems``, MeSH headings) that stand for a CheXpert finding.
+# Headings of the Open-I coding that stand for a CheXpert finding; ``heading/qualifier`` counts
+# only where that qualifier follows. After the mentions that the CheXpert labeller looks for
+# (Irvin et al. 2019): granulomas, surgical clips and stents are no lesions and devices of its.
 OPEN_I = {
-    "Enlarged Cardiomediastinum": ("mediastinum", "widened mediastinum"),
-    "Cardiomegaly": ("cardiomegaly", "cardiac shadow"),
-    "Lung Opacity": ("opacity", "infiltrate", "airspace disease", "density"),
-    "Lung Lesion": ("nodule", "mass", "granuloma", "granulomatous disease", "calcified granuloma"),
-    "Edema": ("pulmonary edema", "edema", "pulmonary congestion"),
+    "No Finding": ("normal",),
+    "Enlarged Cardiomediastinum": ("mediastinum/enlarged", "mediastinum/prominent"),
+    "Cardiomegaly": ("cardiomegaly", "cardiac shadow/enlarged"),
+    "Lung Opacity": ("opacity", "infiltrate", "airspace disease", "density",
+                     "markings/interstitial", "lung diseases, interstitial"),
+    "Lung Lesion": ("nodule", "mass", "cavitation"),
+    "Edema": ("pulmonary edema", "pulmonary congestion", "heart failure"),
     "Consolidation": ("consolidation",),
     "Pneumonia": ("pneumonia",),
-    "Atelectasis": ("atelectasis", "pulmonary atelectasis"),
-    "Pneumothorax": ("pneumothorax", "hydropneumothorax"),
-    "Pleural Effusion": ("pleural effusion", "hydropneumothorax"),
-    "Pleural Other": ("thickening", "pleura", "fibrosis pleural"),
-    "Fracture": ("fractures, bone", "rib fractures", "fracture"),
-    "Support Devices": ("medical device", "tube, inserted", "catheters, indwelling", "stents",
-                        "surgical instruments", "implanted medical device"),
+    "Atelectasis": ("pulmonary atelectasis",),
+    "Pneumothorax": ("pneumothorax", "hydropneumothorax", "hemopneumothorax"),
+    "Pleural Effusion": ("pleural effusion", "hydropneumothorax", "hemopneumothorax", "hemothorax"),
+    "Pleural Other": ("pleura", "thickening/pleura"),
+    "Fracture": ("fractures, bone",),
+    "Support Devices": ("catheters, indwelling", "tube, inserted", "medical device",
+                        "implanted medical device"),
 }  # fmt: skip
+
+# What the coders wrote where they did not code: such a report is unknown in every finding.
+OPEN_I_UNCODED = ("", "no indexing", "technical quality of image unsatisfactory")
