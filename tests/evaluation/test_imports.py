@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import vesalius.evaluation as evaluation
 
 HEAVY = "torch, sklearn, scipy, pyarrow, matplotlib, pydantic, pandas"
@@ -29,3 +31,8 @@ def test_every_name_is_listed_once_and_found_first_under_its_own_name():
         assert __import__(f"vesalius.evaluation.{name}")
         if name in evaluation._HOME:
             assert callable(getattr(evaluation, name))
+
+
+@pytest.mark.parametrize("name", evaluation.__all__)
+def test_every_exported_name_is_there(name):
+    assert getattr(evaluation, name).__doc__ is not None

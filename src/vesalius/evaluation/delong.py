@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vesalius.core.errors import DataError
 from vesalius.evaluation.comparison import Comparison
+from vesalius.evaluation.ranking import midranks
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -95,13 +96,11 @@ def auroc_covariance(
 
     Without clusters every case is its own. NaN where a class comes from a single cluster.
     """
-    from scipy.stats import rankdata
-
     positive_N = truth_N == 1
     p, q = int(positive_N.sum()), int((~positive_N).sum())
-    all_MN = rankdata(scores_MN, axis=1)
-    own_MP = rankdata(scores_MN[:, positive_N], axis=1)
-    own_MQ = rankdata(scores_MN[:, ~positive_N], axis=1)
+    all_MN = np.stack([midranks(score_N) for score_N in scores_MN])
+    own_MP = np.stack([midranks(score_N[positive_N]) for score_N in scores_MN])
+    own_MQ = np.stack([midranks(score_N[~positive_N]) for score_N in scores_MN])
     # The share of the other class that each case stands on the right side of.
     place_MP = (all_MN[:, positive_N] - own_MP) / q
     place_MQ = 1 - (all_MN[:, ~positive_N] - own_MQ) / p

@@ -25,6 +25,7 @@ from vesalius.evaluation.measures import (
     Measure,
 )
 from vesalius.evaluation.panel import join
+from vesalius.evaluation.ranking import midranks
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -180,8 +181,8 @@ def _inputs(
 def _ranks(
     truths_NC: Float[np.ndarray, "N C"], scores_NC: Float[np.ndarray, "N C"]
 ) -> Float[np.ndarray, "N C"]:
-    """Return each label's scores as ranks among its known cases, ties halved."""
-    from scipy.stats import rankdata
-
-    known_NC = np.where(np.isnan(truths_NC), nan, scores_NC)
-    return rankdata(known_NC, axis=0, nan_policy="omit")
+    """Return each label's scores as ranks among its known cases, ties halved; NaN elsewhere."""
+    ranks_NC = np.full(scores_NC.shape, nan)
+    for c, known_N in enumerate((~np.isnan(truths_NC)).T):
+        ranks_NC[known_N, c] = midranks(scores_NC[known_N, c])
+    return ranks_NC

@@ -3,13 +3,13 @@
 The cases are sorted once; every replicate then needs two running sums. Weights are whole numbers,
 so that sums are exact and ties cannot be broken by rounding.
 
-Legend: N cases, P positives, Q negatives, R replicates.
+Legend: N cases, P positives, Q negatives, S steps between positives, R replicates.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 class Ranking:
     """One label's known cases, by ascending score.
 
-    ``positive_P`` and ``negative_Q`` are rows; ``lower_P`` and ``upto_P`` count the negatives that
-    score lower than each positive, and lower or equal; ``before_P`` the positives that score lower.
+    ``positive_P`` are rows. ``steps_SN`` adds up the negatives between one positive and the next
+    (sparse: of the running sum over all negatives only the values at positives are wanted);
+    ``lower_P`` and ``upto_P`` are the steps up to which negatives score lower than each positive,
+    and lower or equal; ``before_P`` counts the positives that score lower.
     """
 
     positive_P: Int[np.ndarray, "P"]
-    negative_Q: Int[np.ndarray, "Q"]
+    steps_SN: Any
     lower_P: Int[np.ndarray, "P"]
     upto_P: Int[np.ndarray, "P"]
     before_P: Int[np.ndarray, "P"]
@@ -34,16 +36,22 @@ class Ranking:
 
 def rank(truth_N: Float[np.ndarray, "N"], score_N: Float[np.ndarray, "N"]) -> Ranking:
     """Sort the cases of one label; those with unknown truth or without a score are left out."""
+    from scipy.sparse import csr_array
+
     order_N = np.argsort(score_N, kind="stable")
     known_N = order_N[~np.isnan(score_N[order_N]) & ~np.isnan(truth_N[order_N])]
     positive_P = known_N[truth_N[known_N] == 1]
     negative_Q = known_N[truth_N[known_N] == 0]
     score_P, score_Q = score_N[positive_P], score_N[negative_Q]
+    lower_P = np.searchsorted(score_Q, score_P, "left")
+    upto_P = np.searchsorted(score_Q, score_P, "right")
+    edges = np.unique(np.concatenate([[0], lower_P, upto_P, [len(negative_Q)]]))
+    ones_Q = np.ones(len(negative_Q))
     return Ranking(
         positive_P,
-        negative_Q,
-        np.searchsorted(score_Q, score_P, "left"),
-        np.searchsorted(score_Q, score_P, "right"),
+        csr_array((ones_Q, negative_Q, edges), shape=(len(edges) - 1, len(score_N))),
+        np.searchsorted(edges, lower_P),
+        np.searchsorted(edges, upto_P),
         np.searchsorted(score_P, score_P, "left"),
     )
 
@@ -57,15 +65,25 @@ def auroc_and_average_precision(
     1982); average precision is the step-wise sum over distinct scores, as scikit-learn has it.
     """
     weights_PR = weights_NR[ranking.positive_P]
-    negatives_QR = _running_sum(weights_NR[ranking.negative_Q])
+    negatives_SR = _running_sum(ranking.steps_SN @ weights_NR)
     positives_PR = _running_sum(weights_PR)
-    lower_PR = negatives_QR[ranking.lower_P]
-    positive_R, negative_R = positives_PR[-1], negatives_QR[-1]
-    pairs_R = np.einsum("pr,pr->r", weights_PR, lower_PR + negatives_QR[ranking.upto_P]) / 2
+    lower_PR = negatives_SR[ranking.lower_P]
+    positive_R, negative_R = positives_PR[-1], negatives_SR[-1]
+    pairs_R = np.einsum("pr,pr->r", weights_PR, lower_PR + negatives_SR[ranking.upto_P]) / 2
     found_PR = positive_R - positives_PR[ranking.before_P]
     precision_PR = found_PR / np.maximum(found_PR + (negative_R - lower_PR), 1)
     auroc_R = ratio(pairs_R, positive_R * negative_R)
     return auroc_R, ratio(np.einsum("pr,pr->r", weights_PR, precision_PR), positive_R)
+
+
+def midranks(values_N: Float[np.ndarray, "N"]) -> Float[np.ndarray, "N"]:
+    """Return ranks from 1; equal values share the mean of theirs.
+
+    >>> midranks(np.array([0.3, 0.1, 0.3])).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    _, place_N, counts = np.unique(values_N, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place_N]
 
 
 def ratio(
