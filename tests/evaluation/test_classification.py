@@ -241,6 +241,18 @@ def test_thresholds_may_not_come_from_the_cases_they_judge(make_ledger):
         classification(ledger, thresholds_from=ledger)
 
 
+def test_thresholds_from_the_same_patients_are_said_in_the_note(make_ledger):
+    validation, test = make_ledger(prefix="val"), make_ledger()
+    leaky = replace(validation, patient_ids=test.patient_ids)
+    notes = {
+        s.name: s.note
+        for s in classification(test, thresholds_from=leaky, replicates=0)
+        if not s.label
+    }
+    assert "chosen on 100 of the same patients" in notes["macro_f1"]
+    assert "chosen on" not in notes["macro_auroc"]
+
+
 def test_a_label_never_positive_in_validation_is_never_decided_present(make_ledger):
     validation = make_ledger(prefix="val")
     validation.truths_NC[:, 0] = 0

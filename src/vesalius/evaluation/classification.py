@@ -17,7 +17,7 @@ from vesalius.core.score import Score
 from vesalius.evaluation.bootstrap import Interval, Kind, bootstrap_each
 from vesalius.evaluation.calibration import are_probabilities
 from vesalius.evaluation.decisions import at_thresholds, top_label
-from vesalius.evaluation.panel import Panel, join, make_panel
+from vesalius.evaluation.panel import PATIENTS_UNKNOWN, Panel, join, make_panel
 from vesalius.evaluation.parts import (
     Part,
     calibration_part,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 SOUND = "classification/v1"
 NO_PROBABILITIES = "scores are not probabilities"
 NO_THRESHOLDS = f"no thresholds: {NO_PROBABILITIES} and thresholds_from is not given"
-PATIENTS_UNKNOWN = "patients unknown: cases treated as independent"
 ROW_SUM_TOLERANCE = 1e-3  # of class probabilities; half-precision exports are that far off
 
 
@@ -109,7 +108,9 @@ def _multilabel(
         thresholds_C = thresholds_for(predictions, validation)
         never = [n for n, t in zip(ready.label_names, thresholds_C, strict=True) if np.isnan(t)]
         unseen = "no positive in validation: never decided present"
-        note = f"{', '.join(never)}: {unseen}" if never else ""
+        note = join(
+            f"{', '.join(never)}: {unseen}" if never else "", _leak(predictions, validation)
+        )
         notes_C = [unseen if np.isnan(t) else "" for t in thresholds_C]
         chosen = _threshold_scores(ready, validation, thresholds_C, notes_C)
     decided_NC = at_thresholds(ready.scores_NC, thresholds_C)
@@ -131,6 +132,14 @@ def _multiclass(ready: Panel) -> list[Part]:
         decision_part(ready, top_label(ready.scores_NC)),
         class_calibration_part(ready, note),
     ]
+
+
+def _leak(predictions: Predictions, validation: Predictions) -> str:
+    """Say so where thresholds were chosen on other images of the patients to be judged."""
+    if predictions.patient_ids is None or validation.patient_ids is None:
+        return ""
+    shared = len(np.intersect1d(predictions.patient_ids, validation.patient_ids))
+    return f"thresholds were chosen on {shared} of the same patients" if shared else ""
 
 
 def _threshold_scores(

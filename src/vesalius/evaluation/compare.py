@@ -13,8 +13,8 @@ from vesalius.evaluation.calibration import known_truths
 from vesalius.evaluation.comparison import Comparison, model_names, paired
 from vesalius.evaluation.delong import delong
 from vesalius.evaluation.multiplicity import benjamini_hochberg, holm
-from vesalius.evaluation.paired import PATIENTS_UNKNOWN, paired_difference, paired_permutation
-from vesalius.evaluation.panel import join
+from vesalius.evaluation.paired import paired_difference, paired_permutation
+from vesalius.evaluation.panel import PATIENTS_UNKNOWN, join
 
 CORRECTIONS = {"Holm": holm, "Benjamini-Hochberg": benjamini_hochberg}
 

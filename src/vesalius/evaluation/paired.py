@@ -24,7 +24,7 @@ from vesalius.evaluation.measures import (
     OF_RANKS,
     Measure,
 )
-from vesalius.evaluation.panel import join
+from vesalius.evaluation.panel import PATIENTS_UNKNOWN, join
 from vesalius.evaluation.ranking import midranks
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     Thresholds = tuple[Float[np.ndarray, "C"], Float[np.ndarray, "C"]]
 
 TOLERANCE = 1e-12  # two differences that are this near are the same
-PATIENTS_UNKNOWN = "patients unknown: cases treated as independent"
 
 
 def paired_difference(

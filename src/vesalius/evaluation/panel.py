@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
 
+PATIENTS_UNKNOWN = "patients unknown: cases treated as independent"
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
     """A ledger made ready: truths are NaN wherever truth or score is missing."""
