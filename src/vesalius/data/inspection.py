@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from os import cpu_count
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from vesalius.core import CaseSet, ImageError, Skipped
+from vesalius.core import CaseSet, Skipped
+from vesalius.data.opening import Opened, open_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,131 +20,177 @@ class LabelCount:
     positive: int
     negative: int
     unknown: int
+    positive_by_split: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def prevalence(self) -> float:
-        """The share of positives among the cases where the label is known; NaN where none is."""
+        """The share of positives among the cases where the label is known; NaN where none is.
+
+        >>> LabelCount("Edema", positive=1, negative=3, unknown=96).prevalence
+        0.25
+        """
         known = self.positive + self.negative
         return self.positive / known if known else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
 class TextCount:
-    """The texts: how many there are, how many differ, how long they are (words)."""
+    """The texts: how many there are and how many lack, how many differ, how long (in words)."""
 
     present: int
+    absent: int
     distinct: int
     shortest: int
+    lower_quartile: int
     median: int
+    upper_quartile: int
     longest: int
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """Counts of a data set; ``patients`` is None where the source names none."""
+    """Counts of a data set.
+
+    ``patients`` is None where the source names none; ``cases_per_patient`` says how many patients
+    have 1, 2 … cases. ``shared_patients`` lie in more than one split. ``no_label`` counts cases
+    where every label is known to be absent. ``sizes`` counts the images by width, height and kind,
+    ``duplicates`` holds the case ids of images with the same pixels, ``unreadable`` the images
+    that did not open: these are empty where the images were not opened. ``skipped`` are the rows
+    that the reader left out.
+    """
 
     source: str
+    task: str
     cases: int
     patients: int | None
-    most_per_patient: int
-    splits: dict[str, int]
+    cases_per_patient: Mapping[int, int]
+    splits: Mapping[str, int]
     shared_patients: int
     labels: tuple[LabelCount, ...]
     no_label: int
     texts: TextCount | None
-    sizes: dict[str, int]
+    opened: int
+    sizes: Mapping[str, int]
     duplicates: tuple[tuple[str, ...], ...]
+    duplicates_across_splits: int
     unreadable: tuple[Skipped, ...]
     skipped: tuple[Skipped, ...]
 
+    @property
+    def most_per_patient(self) -> int:
+        """The cases of the patient who has most; 0 where patients are not known."""
+        return max(self.cases_per_patient, default=0)
+
     def sentence(self) -> str:
         """Say in one sentence what there is."""
-        patients = "unknown patients" if self.patients is None else f"{self.patients:,} patients"
-        broken = f", {len(self.unreadable):,} unreadable" if self.unreadable else ""
-        left_out = f", {len(self.skipped):,} rows left out" if self.skipped else ""
-        return (
-            f"{self.cases:,} cases of {patients}, {len(self.labels)} labels, "
-            f"{self.texts.present if self.texts else 0:,} texts{broken}{left_out}."
-        )
+        patients = "unknown patients" if self.patients is None else _count(self.patients, "patient")
+        texts = 0 if self.texts is None else self.texts.present
+        parts = [
+            f"{_count(self.cases, 'case')} of {patients}",
+            _count(len(self.labels), "label"),
+            _count(texts, "text"),
+        ]
+        if self.unreadable:
+            parts.append(f"{len(self.unreadable):,} unreadable")
+        if self.skipped:
+            parts.append(f"{_count(len(self.skipped), 'row')} left out")
+        return ", ".join(parts) + "."
 
 
 def inspect(
-    cases: CaseSet, *, open_images: bool = True, tick: Callable[[], object] | None = None
+    cases: CaseSet,
+    *,
+    check_images: bool = True,
+    workers: int | None = None,
+    progress: bool = False,
 ) -> Inspection:
-    """Count a data set; with ``open_images``, decode every image once to find the broken ones.
+    """Count a data set.
 
-    ``tick`` is called after every image, for a progress bar.
+    Args:
+        cases: what a reader gave.
+        check_images: decode every image once, to find the unreadable ones, the sizes and the
+            exact duplicates.
+        workers: threads that decode; by default one a core.
+        progress: show a bar.
     """
-    opened = _open_all(cases, tick) if open_images else []
-    broken = tuple(Skipped(name, reason) for name, _, _, reason in opened if reason)
-    sizes = Counter(size for _, size, _, _ in opened if size)
-    by_hash: dict[str, list[str]] = {}
-    for i, (_, _, digest, _) in enumerate(opened):
-        if digest:
-            by_hash.setdefault(digest, []).append(str(cases.case_ids[i]))
-    patients = (
-        None if cases.patient_ids is None else np.unique(cases.patient_ids, return_counts=True)
-    )
+    opened = open_all(cases, workers=workers, progress=progress) if check_images else []
+    twins = _twins(opened)
     return Inspection(
         source=cases.source,
+        task=cases.task,
         cases=len(cases),
-        patients=None if patients is None else len(patients[0]),
-        most_per_patient=0 if patients is None else int(patients[1].max(initial=0)),
-        splits={} if cases.splits is None else dict(sorted(Counter(cases.splits.tolist()).items())),
+        patients=None if cases.patient_ids is None else len(np.unique(cases.patient_ids)),
+        cases_per_patient=_cases_per_patient(cases),
+        splits=_tally(cases.splits),
         shared_patients=_shared_patients(cases),
-        labels=tuple(_count(cases, i) for i in range(len(cases.label_names))),
-        no_label=int(((cases.labels_NC == 0).all(1)).sum()) if cases.label_names else 0,
+        labels=tuple(_label(cases, i) for i in range(len(cases.label_names))),
+        no_label=int((cases.labels_NC == 0).all(1).sum()) if cases.label_names else 0,
         texts=_texts(cases),
-        sizes=dict(sizes.most_common()),
-        duplicates=tuple(tuple(ids) for ids in by_hash.values() if len(ids) > 1),
-        unreadable=broken,
+        opened=len(opened),
+        sizes=dict(Counter(image.size for image in opened if image.size).most_common()),
+        duplicates=tuple(tuple(str(cases.case_ids[i]) for i in rows) for rows in twins),
+        duplicates_across_splits=_across(cases, twins),
+        unreadable=tuple(Skipped(image.name, image.fault) for image in opened if image.fault),
         skipped=cases.skipped,
     )
 
 
-def _open_all(cases: CaseSet, tick: Callable[[], object] | None) -> list[tuple[str, str, str, str]]:
-    """Return (name, size in words, content hash, why it cannot be read) of every image."""
-
-    def look(i: int) -> tuple[str, str, str, str]:
-        name = cases.images.name(i)
-        try:
-            image = cases.images[i]
-            found = (name, _size(image.shape), cases.images.content_hash(i), "")
-        except ImageError as error:
-            found = (name, "", "", str(error))
-        if tick is not None:
-            tick()
-        return found
-
-    with ThreadPoolExecutor(cpu_count() or 1) as pool:
-        return list(pool.map(look, range(len(cases))))
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}×{shape[0]} {'colour' if len(shape) == 3 else 'grey'}"
+def _tally(values: np.ndarray | None) -> dict[str, int]:
+    return {} if values is None else dict(sorted(Counter(values.tolist()).items()))
 
 
-def _count(cases: CaseSet, label: int) -> LabelCount:
-    values_N = cases.labels_NC[:, label]
-    positive, negative = int((values_N == 1).sum()), int((values_N == 0).sum())
-    unknown = len(values_N) - positive - negative
-    return LabelCount(cases.label_names[label], positive, negative, unknown)
+def _cases_per_patient(cases: CaseSet) -> dict[int, int]:
+    if cases.patient_ids is None:
+        return {}
+    _, counts = np.unique(cases.patient_ids, return_counts=True)
+    return dict(sorted(Counter(counts.tolist()).items()))
 
 
 def _shared_patients(cases: CaseSet) -> int:
-    """Count the patients that lie in more than one split."""
+    """Count the patients that lie in more than one split; blank ids and splits do not count."""
     if cases.splits is None or cases.patient_ids is None:
         return 0
-    pairs = np.unique(np.stack([cases.patient_ids, cases.splits]).astype(str), axis=1)
-    _, splits_per_patient = np.unique(pairs[0], return_counts=True)
-    return int((splits_per_patient > 1).sum())
+    pairs = {(p, s) for p, s in zip(cases.patient_ids, cases.splits, strict=True) if p and s}
+    splits_of = Counter(patient for patient, _ in pairs)
+    return sum(count > 1 for count in splits_of.values())
+
+
+def _label(cases: CaseSet, label: int) -> LabelCount:
+    values_N = cases.labels_NC[:, label]
+    positive, negative = int((values_N == 1).sum()), int((values_N == 0).sum())
+    by_split = {} if cases.splits is None else _tally(cases.splits[values_N == 1])
+    return LabelCount(
+        name=cases.label_names[label],
+        positive=positive,
+        negative=negative,
+        unknown=len(values_N) - positive - negative,
+        positive_by_split={s: by_split.get(s, 0) for s in _tally(cases.splits)},
+    )
 
 
 def _texts(cases: CaseSet) -> TextCount | None:
-    texts = [] if cases.texts is None else [text for text in cases.texts if text]
+    texts = [] if cases.texts is None else [text for text in cases.texts if text and text.strip()]
     if not texts:
         return None
-    words = np.array([len(text.split()) for text in texts])
-    return TextCount(
-        len(texts), len(set(texts)), int(words.min()), int(np.median(words)), int(words.max())
-    )
+    words = [len(text.split()) for text in texts]
+    quantiles = np.quantile(words, [0, 0.25, 0.5, 0.75, 1]).round().astype(int)
+    return TextCount(len(texts), len(cases) - len(texts), len(set(texts)), *quantiles.tolist())
+
+
+def _twins(opened: list[Opened]) -> list[list[int]]:
+    by_pixels: dict[str, list[int]] = {}
+    for row, image in enumerate(opened):
+        if not image.fault:
+            by_pixels.setdefault(image.pixels, []).append(row)
+    return [rows for rows in by_pixels.values() if len(rows) > 1]
+
+
+def _across(cases: CaseSet, twins: list[list[int]]) -> int:
+    """Count the groups of the same image that lie in more than one split."""
+    if cases.splits is None:
+        return 0
+    return sum(len(set(cases.splits[rows].tolist())) > 1 for rows in twins)
