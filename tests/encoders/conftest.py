@@ -19,10 +19,8 @@ SMALL_BERT = {
     "max_position_embeddings": 64,
     "pad_token_id": 0,
 }
-WORDS = (
-    "[PAD] [UNK] [CLS] [SEP] [MASK] no pleural effusion left right pneumo ##thorax heart normal . , "
-    "is the lung ##s clear"
-).split()
+WORDS = """[PAD] [UNK] [CLS] [SEP] [MASK] no pleural effusion left right pneumo ##thorax heart
+normal . , is the lung ##s clear"""
 PREPROCESS = {
     "mean": [0.48145466, 0.4578275, 0.40821073],
     "std": [0.26862954, 0.26130258, 0.27577711],
@@ -71,19 +69,34 @@ def biomedclip_folder(tmp_path_factory, biomedclip_cfg):
     """``weights/biomedclip`` in its real layout, written by open_clip, transformers and torch."""
     folder = tmp_path_factory.mktemp("weights") / "biomedclip"
     folder.mkdir()
-    write_tokenizer(folder)
-    write_open_clip(folder, biomedclip_cfg, text_config=SMALL_BERT)
+    _write_tokenizer(folder)
+    _write_open_clip(folder, biomedclip_cfg, text_config=SMALL_BERT)
     return folder
 
 
-def write_tokenizer(folder: Path) -> None:
+@pytest.fixture(scope="session")
+def small_bert():
+    return dict(SMALL_BERT)
+
+
+@pytest.fixture(scope="session")
+def write_open_clip():
+    return _write_open_clip
+
+
+@pytest.fixture(scope="session")
+def write_tokenizer():
+    return _write_tokenizer
+
+
+def _write_tokenizer(folder: Path) -> None:
     from transformers import BertTokenizer
 
-    BertTokenizer(vocab={word: i for i, word in enumerate(WORDS)}).save_pretrained(folder)
-    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    BertTokenizer(vocab={word: i for i, word in enumerate(WORDS.split())}).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(WORDS.split()) + "\n")
 
 
-def write_open_clip(folder: Path, model_cfg: dict, *, text_config: dict | None = None) -> None:
+def _write_open_clip(folder: Path, model_cfg: dict, *, text_config: dict | None = None) -> None:
     """Write config and random weights; the module is open_clip's own."""
     import open_clip
 

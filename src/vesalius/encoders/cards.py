@@ -7,34 +7,102 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a model is, and which files it wants where (relative to the weights folder)."""
+    """What a model is, and which files it wants.
+
+    ``name`` is what ``load`` takes. ``files`` go into the folder ``place`` under the weights
+    folder ($VESALIUS_WEIGHTS, or ~/.cache/vesalius/weights); ``source`` is who publishes them.
+    ``image_size`` in pixels and ``context`` in tokens are 0 where the architecture decides.
+    """
 
     name: str
     what: str
     domain: str
     licence: str
-    gated: bool
-    files: tuple[str, ...]
-    place: str
-    image_size: int
-    context: int
+    gated: bool = False
+    files: tuple[str, ...] = ()
+    place: str = ""
+    source: str = ""
+    image_size: int = 224
+    context: int = 77
 
 
 CARDS = (
     ModelCard(
         name="tiny",
-        what="built in; learns on two CPU cores in minutes; random weights",
+        what="built in, starts from random weights, learns on two CPU cores in minutes",
         domain="any",
         licence="MIT",
-        gated=False,
-        files=(),
-        place="",
         image_size=112,
         context=128,
+    ),
+    ModelCard(
+        name="biomedclip",
+        what="ViT-B/16 and BiomedBERT, 15 million figure-caption pairs (arXiv 2303.00915)",
+        domain="biomedical, general",
+        licence="MIT",
+        files=(
+            "open_clip_config.json",
+            "open_clip_pytorch_model.bin",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "vocab.txt",
+        ),
+        place="biomedclip",
+        source="microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
+        context=256,
+    ),
+    ModelCard(
+        name="open_clip:ViT-B-32-quickgelu/pubmedclip/PubMedCLIP_ViT32.pth",
+        what="PubMedCLIP: OpenAI's ViT-B/32 fine-tuned on ROCO (arXiv 2112.13906)",
+        domain="radiology",
+        licence="MIT",
+        files=("PubMedCLIP_ViT32.pth",),
+        place="pubmedclip",
+        source="the PubMedCLIP authors",
+    ),
+    ModelCard(
+        name="local-dir:QuiltNet-B-32",
+        what="QuiltNet: ViT-B/32 fine-tuned on a million image-text pairs (arXiv 2306.11207)",
+        domain="pathology",
+        licence="MIT",
+        files=("open_clip_config.json", "open_clip_pytorch_model.bin"),
+        place="QuiltNet-B-32",
+        source="wisdomik/QuiltNet-B-32",
+    ),
+    ModelCard(
+        name="local-dir:DermLIP_ViT-B-16",
+        what="DermLIP: ViT-B/16 trained on skin images and their captions",
+        domain="dermatology",
+        licence="CC-BY-NC",
+        files=("open_clip_config.json", "open_clip_pytorch_model.bin"),
+        place="DermLIP_ViT-B-16",
+        source="redlessone/DermLIP_ViT-B-16",
+    ),
+    ModelCard(
+        name="open_clip:ARCH",
+        what="any open_clip architecture (RN50, ViT-B-16 …), random weights",
+        domain="any",
+        licence="MIT (code)",
+        image_size=0,
+        context=0,
+    ),
+    ModelCard(
+        name="open_clip:ARCH/TAG",
+        what="the same with published weights, or with a checkpoint: open_clip:ARCH/FILE.pt",
+        domain="any",
+        licence="that of the weights",
+        files=("TAG.safetensors",),
+        place="open_clip/ARCH",
+        source="whom open_clip names for the tag; the error of a missing file says it",
+        image_size=0,
+        context=0,
     ),
 )
 
 
 def catalogue() -> list[ModelCard]:
-    """Return the cards of the models that have a name."""
+    """Return the cards of what can be loaded by name.
+
+    Any folder in open_clip's layout loads as ``local-dir:PATH``, and any Run by its path.
+    """
     return list(CARDS)

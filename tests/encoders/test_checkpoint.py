@@ -1,0 +1,65 @@
+"""Weight files never run code, and never half fit."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from vesalius.core import ModelError
+from vesalius.encoders.checkpoint import fill, read_tensors
+
+
+class Payload:
+    """Pickles into a call that leaves a mark on the disk."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize("name", ["open_clip_pytorch_model.bin", "weights.pth", "epoch_1.pt"])
+@pytest.mark.parametrize("how", ["torch", "plain pickle", "old torch"])
+def test_a_malicious_pickle_is_refused_and_not_executed(tmp_path, name, how):
+    mark, file = tmp_path / "executed", tmp_path / name
+    content = {"state_dict": {"weight": torch.zeros(1)}, "extra": Payload(mark)}
+    if how == "plain pickle":
+        file.write_bytes(pickle.dumps({"extra": Payload(mark)}))
+    else:
+        torch.save(content, file, _use_new_zipfile_serialization=how == "torch")
+    with pytest.raises(ModelError, match=name):
+        read_tensors(file)
+    assert not mark.exists()
+
+
+def test_broken_and_missing_files_are_named(tmp_path):
+    for name in ("a.safetensors", "b.pt"):
+        with pytest.raises(ModelError, match=f"{name} is missing"):
+            read_tensors(tmp_path / name)
+        (tmp_path / name).write_bytes(b"not weights")
+        with pytest.raises(ModelError, match=name):
+            read_tensors(tmp_path / name)
+
+
+def test_entries_that_are_no_tensors_are_refused(tmp_path):
+    torch.save({"weight": torch.zeros(1), "lr": 0.1}, tmp_path / "a.pt")
+    with pytest.raises(ModelError, match="no tensors: lr"):
+        read_tensors(tmp_path / "a.pt")
+    torch.save([1, 2], tmp_path / "b.pt")
+    with pytest.raises(ModelError, match="holds a list"):
+        read_tensors(tmp_path / "b.pt")
+
+
+def test_every_name_and_shape_must_fit():
+    layer, file = torch.nn.Linear(2, 3), Path("w.pt")
+    good = {name: value + 1 for name, value in layer.state_dict().items()}
+    with pytest.raises(ModelError, match=r"1 missing: bias"):
+        fill(layer, {"weight": good["weight"]}, file)
+    with pytest.raises(ModelError, match=r"weight \(3, 3\) instead of \(3, 2\)"):
+        fill(layer, {**good, "weight": torch.zeros(3, 3)}, file)
+    with pytest.raises(ModelError, match=r"not of this model: position_ids"):
+        fill(layer, {**good, "position_ids": torch.zeros(1)}, file)
+    fill(layer, {**good, "position_ids": torch.zeros(1)}, file, ignore=("position_ids",))
+    assert torch.equal(layer.bias, good["bias"])
