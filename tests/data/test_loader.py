@@ -174,6 +174,12 @@ def test_groups_are_read_in_order_by_many_processes():
     ]
 
 
+def test_the_global_random_state_is_left_alone():
+    before = torch.get_rng_state()
+    list(batches(cases_of(numbered()), scaled, batch_size=4, workers=1))
+    assert torch.equal(before, torch.get_rng_state())
+
+
 def test_few_images_start_no_process():
     assert chosen_workers(10) == 0
 

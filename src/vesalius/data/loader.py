@@ -42,7 +42,7 @@ def batches(
     order: Sequence[int] | NDArray[np.integer] | None = None,
     workers: int | None = None,
     max_bad: float = 0.05,
-) -> Iterator[tuple[Int[np.ndarray, "B"], Float[Tensor, "B ..."]]]:
+) -> Generator[tuple[Int[np.ndarray, "B"], Float[Tensor, "B ..."]], None, None]:
     """Yield ``(indices_B, pixels_B…)``: prepared images stacked, in the given order.
 
     Images that cannot be read are left out, so that a batch may be smaller, and put into ``bad``.
@@ -220,6 +220,7 @@ def read_groups(
     if processes == 0:
         yield from (source[number] for number in range(len(source)))
         return
+    from torch import Generator as RandomState
     from torch.utils.data import DataLoader
 
     # arrays travel through a pipe: shared memory is scarce in containers, and a lack of it kills
@@ -229,6 +230,7 @@ def read_groups(
         num_workers=processes,
         collate_fn=_as_it_is,
         worker_init_fn=_begin_worker,
+        generator=RandomState(),  # it draws a seed: not from the global state
     )
     running = iter(loader)
     try:

@@ -21,15 +21,18 @@ class Advance(Protocol):
 
 
 @contextmanager
-def bar(what: str, total: int, *, unit: str = "", done: int = 0) -> Iterator[Advance]:
+def bar(
+    what: str, total: int, *, unit: str = "", done: int = 0, show: bool = True
+) -> Iterator[Advance]:
     """Show a bar on stderr and yield a function that moves it on, ``advance(count, note="")``.
 
-    Where stderr is no terminal, a line goes to the log every half minute instead.
+    Where stderr is no terminal, or with ``show`` False, a line goes to the log every half minute
+    instead.
 
     >>> with bar("reading", 2, unit="images") as advance:
     ...     advance(2)
     """
-    if sys.stderr.isatty():
+    if show and sys.stderr.isatty():
         with _bar(what, total, unit, done) as advance:
             yield advance
     else:

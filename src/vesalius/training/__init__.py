@@ -14,13 +14,14 @@ from vesalius.training.settings import (
 if TYPE_CHECKING:
     from vesalius.training.classifier import Classifier
     from vesalius.training.fine_tune import fine_tune
-    from vesalius.training.loop import Task, fit
+    from vesalius.training.loop import fit
     from vesalius.training.predict import predict
     from vesalius.training.pretrain import pretrain
+    from vesalius.training.running import Task
 
 _HOMES = {
     "Classifier": "classifier",
-    "Task": "loop",
+    "Task": "running",
     "fine_tune": "fine_tune",
     "fit": "loop",
     "predict": "predict",

@@ -1,0 +1,52 @@
+"""Views of whole batches that keep left and right apart: no flip, a heart lies on one side.
+
+Legend of shapes: B batch, C channels, H W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import affine_grid, grid_sample
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+TURN = 0.12  # radians, about 7°
+SHIFT = 0.08  # of half a side
+ZOOM = 0.10
+CONTRAST = 0.15
+BRIGHTNESS = 0.15  # in units of prepared pixels
+
+
+def jitter(
+    pixels_BCHW: Float[Tensor, "B C H W"], *, generator: torch.Generator
+) -> Float[Tensor, "B C H W"]:
+    """Return the images slightly turned, shifted, zoomed, and changed in contrast and brightness.
+
+    Each image draws its own change, uniformly within the bounds above. What comes in from outside
+    repeats the edge. ``generator`` lives on the CPU, so that every device draws the same.
+
+    >>> still = torch.zeros(2, 3, 8, 8)
+    >>> jitter(still, generator=torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 3, 8, 8])
+    """
+    draws_B6 = 2 * torch.rand(len(pixels_BCHW), 6, generator=generator) - 1
+    draws_B6 = draws_B6.to(pixels_BCHW)
+    turn_B, zoom_B = TURN * draws_B6[:, 0], 1 + ZOOM * draws_B6[:, 1]
+    cos_B, sin_B = zoom_B * torch.cos(turn_B), zoom_B * torch.sin(turn_B)
+    shift_B2 = SHIFT * draws_B6[:, 2:4]
+    affine_B23 = torch.stack(
+        [
+            torch.stack([cos_B, -sin_B, shift_B2[:, 0]], dim=1),
+            torch.stack([sin_B, cos_B, shift_B2[:, 1]], dim=1),
+        ],
+        dim=1,
+    )
+    grid_BHW2 = affine_grid(affine_B23, list(pixels_BCHW.shape), align_corners=False)
+    moved_BCHW = grid_sample(pixels_BCHW, grid_BHW2, padding_mode="border", align_corners=False)
+    contrast_B111 = (1 + CONTRAST * draws_B6[:, 4])[:, None, None, None]
+    brightness_B111 = (BRIGHTNESS * draws_B6[:, 5])[:, None, None, None]
+    return moved_BCHW * contrast_B111 + brightness_B111

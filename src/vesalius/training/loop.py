@@ -1,0 +1,207 @@
+"""The loop: steps, epochs, validation, checkpoints. What is trained is a :class:`Task`.
+
+The sample order and every draw of an epoch are functions of (seed, epoch, batch), so a training
+that was killed goes on exactly as it would have. Legend of shapes: B batch, N cases.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import islice
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from vesalius.core import TrainingError
+from vesalius.data.loader import in_groups
+from vesalius.data.progress import Advance, bar
+from vesalius.training.checkpoint import Checkpoints, Progress, only_one
+from vesalius.training.optimiser import make_optimiser, set_rate
+from vesalius.training.running import Run, Task
+from vesalius.training.settings import Conditions, Fit, Optimisation
+from vesalius.training.step import learning_mode, take_step
+from vesalius.training.tracking import Track
+
+log = logging.getLogger(__name__)
+
+LOGGED_STEPS = 20
+
+
+def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fit:
+    """Train a task, or go on where the folder's last checkpoint is; keep the best epoch's weights.
+
+    Raises:
+        TrainingError: the folder holds a training of other settings, the loss or a gradient is not
+            finite (the last checkpoint is then as it was), or nothing can learn.
+        KeyboardInterrupt: after Ctrl-C, once the checkpoint is written.
+    """
+    folder = Path(conditions.folder)
+    for split, least in (("train", 2), ("validation", 1)):
+        if task.sizes[split] < least:
+            raise TrainingError(f"{task.sizes[split]} {split} cases: {least} or more are needed")
+    with _random_state(conditions), _modes(task.module), only_one(folder):
+        task.module.to(conditions.device)
+        optimiser = make_optimiser(task.parameters(), optimisation)
+        settings = {**asdict(optimisation), "seed": conditions.seed, **task.settings}
+        checkpoints = Checkpoints(folder, settings)
+        progress = checkpoints.restore(task.module, optimiser) or Progress()
+        checkpoints.forget_others(progress.best_epoch)
+        run = Run(task, optimiser, optimisation, conditions, checkpoints, progress)
+        if not progress.finished:
+            _train(run)
+        checkpoints.load_best(task.module, run.progress.best_epoch)
+    return _fit_of(run)
+
+
+def _train(run: Run) -> None:
+    """Go through the epochs that are left."""
+    epochs, done = run.optimisation.epochs, run.total_step
+    what, images = "training", run.task.sizes["train"]
+    track = Track(Path(run.conditions.folder), after=done, tensorboard=run.conditions.tensorboard)
+    shown = bar(
+        what,
+        epochs * images,
+        unit="images",
+        done=min(done * images // run.steps, epochs * images),
+        show=run.conditions.progress,
+    )
+    with run.interrupt, track, shown as advance:
+        while not run.progress.finished:
+            _learn(run, track, advance)
+            _end_epoch(run, track, _validate(run))
+
+
+def _learn(run: Run, track: Track, advance: Advance) -> None:
+    """Take the steps of one epoch that are left."""
+    epoch, accumulate = run.progress.epoch, run.optimisation.accumulate
+    rng = np.random.default_rng([run.conditions.seed, epoch])
+    order_N = rng.permutation(run.task.sizes["train"])
+    groups = in_groups(order_N, run.optimisation.batch_size)
+    first = run.progress.step * accumulate
+    learning_mode(run.task.module)
+    batches = run.task.batches("train", groups[first:])
+    for number in range(first, len(groups), accumulate):
+        together = list(islice(batches, accumulate))
+        rate = set_rate(run.optimiser, run.rate_factor())
+        loss_sum, weight_sum = take_step(run, together, number)
+        progress = run.progress
+        run.move(
+            step=progress.step + 1,
+            loss_sum=progress.loss_sum + loss_sum,
+            weight_sum=progress.weight_sum + weight_sum,
+        )
+        loss = loss_sum / weight_sum if weight_sum else 0.0
+        if run.total_step % LOGGED_STEPS == 0:
+            track.write(epoch=epoch + 1, step=run.total_step, step_loss=loss, learning_rate=rate)
+        note = f"epoch {epoch + 1}/{run.optimisation.epochs} loss {loss:.4f}"
+        advance(sum(len(group) for group in groups[number : number + accumulate]), note)
+        run.save_if_due()
+        run.stop_if_asked()
+
+
+def _validate(run: Run) -> float:
+    """Return the mean loss over the validation split, in one fixed order."""
+    rng = np.random.default_rng(run.conditions.seed)
+    order_N = rng.permutation(run.task.sizes["validation"])
+    groups = in_groups(order_N, run.optimisation.batch_size)
+    loss_sum = weight_sum = 0.0
+    run.task.module.eval()
+    with torch.no_grad(), run.precision():
+        for batch in run.task.batches("validation", groups):
+            run.stop_if_asked()
+            if len(batch[0]):
+                loss, weight = run.task.loss("validation", batch, None)
+                loss_sum, weight_sum = loss_sum + loss.item() * weight, weight_sum + weight
+    if weight_sum == 0:
+        raise TrainingError("no validation case can be read and has a known truth")
+    if not isfinite(loss_sum):
+        raise TrainingError(f"the validation loss is not finite in epoch {run.progress.epoch + 1}")
+    return loss_sum / weight_sum
+
+
+def _end_epoch(run: Run, track: Track, validation_loss: float) -> None:
+    """Keep the weights if they are the best so far, log, and save."""
+    progress, patience = run.progress, run.optimisation.patience
+    before = sum(entry["seconds"] for entry in progress.history)
+    run.move()
+    entry = {
+        "epoch": progress.epoch + 1,
+        "train_loss": progress.loss_sum / max(progress.weight_sum, 1e-12),
+        "validation_loss": validation_loss,
+        "learning_rate": float(run.optimiser.param_groups[0]["lr"]),
+        "seconds": run.progress.seconds - before,
+    }
+    best = min((e["validation_loss"] for e in progress.history), default=float("inf"))
+    best_epoch = progress.best_epoch
+    if validation_loss < best:
+        best_epoch = progress.epoch + 1
+        run.checkpoints.save_best(run.task.module, best_epoch)
+    epoch = progress.epoch + 1
+    patient = patience is None or epoch - best_epoch < patience
+    run.move(
+        epoch=epoch,
+        step=0,
+        loss_sum=0.0,
+        weight_sum=0.0,
+        history=(*progress.history, entry),
+        best_epoch=best_epoch,
+        finished=epoch == run.optimisation.epochs or not patient,
+    )
+    track.write(step=run.total_step, **entry)  # before the save: a resumed log drops what is ahead
+    run.save()
+    run.checkpoints.forget_others(best_epoch)
+    log.info("epoch %d: loss %.4f, validation %.4f", epoch, entry["train_loss"], validation_loss)
+
+
+@contextmanager
+def _random_state(conditions: Conditions) -> Iterator[None]:
+    """Draw (dropout) from a state of one's own, and give the global one back."""
+    device = torch.device(conditions.device)
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(conditions.seed)
+        yield
+
+
+@contextmanager
+def _modes(module: nn.Module) -> Iterator[None]:
+    """Give every part its training mode back."""
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _fit_of(run: Run) -> Fit:
+    history = list(run.progress.history)
+    return Fit(
+        history=history,
+        best_epoch=run.progress.best_epoch,
+        stopped=len(history) < run.optimisation.epochs,
+        seconds=run.progress.seconds,
+        trainable_parameters=sum(
+            parameter.numel()
+            for group in run.optimiser.param_groups
+            for parameter in group["params"]
+        ),
+        folder=Path(run.conditions.folder),
+        memory_mb=_peak_memory_mb(run.conditions.device),
+    )
+
+
+def _peak_memory_mb(device: str) -> float:
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -1,0 +1,161 @@
+"""Pretraining on image–text pairs: contrastive, both towers or one of them.
+
+Legend of shapes: B batch, L tokens.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from math import log as ln
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from vesalius.core import CaseSet, DataError, TrainingError
+from vesalius.objectives import objective as find_objective
+from vesalius.training.augment import jitter
+from vesalius.training.fingerprint import cases_hash
+from vesalius.training.freezing import frozen
+from vesalius.training.images import TrainingImages
+from vesalius.training.loop import fit
+from vesalius.training.running import Batch
+from vesalius.training.settings import PRETRAINING, Conditions, Fit, Optimisation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vesalius.encoders import DualEncoder
+
+log = logging.getLogger(__name__)
+
+LARGEST_SCALE = ln(100)  # Radford et al. 2021, section 2.5
+
+
+def pretrain(
+    model: DualEncoder,
+    train: CaseSet,
+    validation: CaseSet,
+    *,
+    conditions: Conditions,
+    optimisation: Optimisation = PRETRAINING,
+    objective: str = "infonce",
+    freeze_image: bool = False,
+    freeze_text: bool = False,
+    augment: bool = True,
+) -> Fit:
+    """Train the model in place on images and their texts; it ends with the best epoch's weights.
+
+    Cases without a text are left out. Called again with the same settings, a stopped training goes
+    on from its folder. Each batch is contrasted by itself, also where ``accumulate`` joins several.
+
+    Args:
+        objective: a name of ``vesalius.objectives.OBJECTIVES``.
+        freeze_image: keep the image tower as it is, batch statistics included.
+        freeze_text: keep the text tower as it is.
+        augment: turn, shift, zoom and relight each training image a little; never flip it.
+
+    Raises:
+        ChoiceError: there is no such objective.
+        DataError: a split has no texts, or too many images are unreadable.
+        TrainingError: see :func:`vesalius.training.fit`.
+    """
+    loss = find_objective(objective)
+    if freeze_image and freeze_text:
+        raise TrainingError("freeze_image and freeze_text together leave nothing to learn")
+    splits = {
+        "train": _with_text(train, "train"),
+        "validation": _with_text(validation, "validation"),
+    }
+    settings = {
+        "task": "pretrain",
+        "objective": objective,
+        "freeze_image": freeze_image,
+        "freeze_text": freeze_text,
+        "augment": augment,
+        **{f"model.{key}": value for key, value in model.identity().items()},
+        **{f"{name}_cases": cases_hash(cases, texts=True) for name, cases in splits.items()},
+    }
+    still = chain(
+        model.image_parameters() if freeze_image else (),
+        model.text_parameters() if freeze_text else (),
+    )
+    with frozen(still):
+        task = _Pairs(
+            module=model,
+            splits=splits,
+            tokens={name: _tokens(model, cases) for name, cases in splits.items()},
+            images=TrainingImages(splits, model.preprocess, conditions),
+            objective=loss,
+            augment=augment,
+            settings=settings,
+            learning_rate=optimisation.learning_rate,
+        )
+        return fit(task, optimisation=optimisation, conditions=conditions)
+
+
+@dataclass(slots=True)
+class _Pairs:
+    """The task of the loop: each image finds its text."""
+
+    module: Any
+    splits: dict[str, CaseSet]
+    tokens: dict[str, Tensor]
+    images: TrainingImages
+    objective: Callable[..., Tensor]
+    augment: bool
+    settings: dict[str, Any]
+    learning_rate: float
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {name: len(cases) for name, cases in self.splits.items()}
+
+    def parameters(self) -> list[tuple[nn.Parameter, float]]:
+        return [(parameter, self.learning_rate) for parameter in self.module.parameters()]
+
+    def batches(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[Batch]:
+        yield from self.images.batches(split, groups)
+
+    def loss(
+        self, split: str, batch: Batch, generator: torch.Generator | None
+    ) -> tuple[Tensor, float]:
+        rows_B, pixels_BCHW = batch
+        pixels_BCHW = pixels_BCHW.to(self.module.logit_scale.device, non_blocking=True)
+        if self.augment and generator is not None:
+            pixels_BCHW = jitter(pixels_BCHW, generator=generator)
+        loss = self.objective(
+            self.module.encode_image(pixels_BCHW),
+            self.module.encode_text(self.tokens[split][rows_B]),
+            logit_scale=self.module.logit_scale.exp(),
+        )
+        return loss, float(len(rows_B))
+
+    def after_step(self) -> None:
+        with torch.no_grad():
+            self.module.logit_scale.clamp_(max=LARGEST_SCALE)
+
+    def case_ids(self, split: str, rows: NDArray[np.integer]) -> list[str]:
+        return [str(case_id) for case_id in self.splits[split].case_ids[rows]]
+
+
+def _with_text(cases: CaseSet, split: str) -> CaseSet:
+    """Return the cases that have words."""
+    if cases.texts is None:
+        raise DataError(f"{cases.source}: the {split} cases have no texts to learn from")
+    has_N = np.array([bool(text and text.strip()) for text in cases.texts], dtype=bool)
+    if not has_N.any():
+        raise DataError(f"{cases.source}: the {split} cases have no texts to learn from")
+    if not has_N.all():
+        log.info("%s: %d of %d cases have no text", split, int((~has_N).sum()), len(cases))
+    return cases.select(has_N)
+
+
+def _tokens(model: DualEncoder, cases: CaseSet) -> Tensor:
+    assert cases.texts is not None
+    return model.tokenize([str(text) for text in cases.texts])

@@ -1,0 +1,256 @@
+"""Pretraining learns, keeps the best epoch, and leaves frozen parts bit-equal."""
+
+from dataclasses import replace
+from math import log
+
+import numpy as np
+import pytest
+import torch
+
+from vesalius.core import ArrayImages, ChoiceError, DataError, TrainingError
+from vesalius.training import PRETRAINING, Optimisation, pretrain
+
+QUICK = Optimisation(epochs=4, batch_size=16, learning_rate=1e-2)
+
+
+def weights(module):
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def equal(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_loss_falls_and_the_history_says_so(micro, make_cohort, conditions):
+    fit = pretrain(
+        micro, make_cohort(96), make_cohort(32, 1), conditions=conditions, optimisation=QUICK
+    )
+    assert [entry["epoch"] for entry in fit.history] == [1, 2, 3, 4]
+    assert set(fit.history[0]) == {
+        "epoch", "train_loss", "validation_loss", "learning_rate", "seconds"
+    }  # fmt: skip
+    assert fit.history[-1]["validation_loss"] < 0.9 * fit.history[0]["validation_loss"]
+    assert fit.seconds > 0
+    assert fit.memory_mb > 1
+    assert fit.trainable_parameters == sum(p.numel() for p in micro.parameters())
+
+
+def test_the_model_ends_with_the_best_epochs_weights(make_micro, make_cohort, conditions):
+    """With a rate that destroys, the first epochs are the best; training on would show."""
+    model, train, validation = make_micro(), make_cohort(48), make_cohort(32, 1)
+    wild = replace(QUICK, epochs=6, learning_rate=3.0, warmup=0.9)
+    fit = pretrain(model, train, validation, conditions=conditions, optimisation=wild)
+    losses = [entry["validation_loss"] for entry in fit.history]
+    assert fit.best_epoch == 1 + int(np.argmin(losses))
+    assert fit.best_epoch < 6
+    short = make_micro()
+    again = replace(conditions, folder=conditions.folder.parent / "short")
+    names = pretrain(
+        short, train, validation, conditions=again, optimisation=replace(wild, patience=1)
+    )
+    assert names.stopped
+    assert names.best_epoch <= fit.best_epoch
+
+
+def test_patience_ends_the_training(micro, make_cohort, conditions):
+    stuck = replace(QUICK, epochs=9, learning_rate=1e-12, patience=2, warmup=0.0)
+    fit = pretrain(
+        micro,
+        make_cohort(),
+        make_cohort(16, 1),
+        conditions=conditions,
+        optimisation=stuck,
+        freeze_image=True,
+    )
+    assert fit.stopped
+    assert (fit.best_epoch, len(fit.history)) == (1, 3)
+
+
+@pytest.mark.parametrize("frozen", ["image", "text"])
+def test_a_frozen_tower_stays_bit_equal_with_its_statistics(frozen, micro, make_cohort, conditions):
+    before = weights(micro)
+    pretrain(
+        micro,
+        make_cohort(),
+        make_cohort(16, 1),
+        conditions=conditions,
+        optimisation=QUICK,
+        freeze_image=frozen == "image",
+        freeze_text=frozen == "text",
+    )
+    after = weights(micro)
+    still = [name for name in before if name.startswith(frozen)]
+    assert all(torch.equal(before[name], after[name]) for name in still)
+    moved = [n for n in before if n not in still and not torch.equal(before[n], after[n])]
+    assert len(moved) >= len(before) - len(still) - 2
+    assert all(parameter.requires_grad for parameter in micro.parameters())
+
+
+def test_both_towers_frozen_is_refused(micro, make_cohort, conditions):
+    with pytest.raises(TrainingError, match="nothing to learn"):
+        pretrain(
+            micro, make_cohort(), make_cohort(), conditions=conditions,
+            freeze_image=True, freeze_text=True,
+        )  # fmt: skip
+
+
+def test_the_logit_scale_stays_at_100_or_less(micro, make_cohort, conditions):
+    with torch.no_grad():
+        micro.logit_scale.fill_(log(100) + 1)
+    pretrain(micro, make_cohort(), make_cohort(16, 1), conditions=conditions, optimisation=QUICK)
+    assert micro.logit_scale.item() <= log(100) + 1e-6
+
+
+def test_modes_and_the_global_random_state_are_given_back(micro, make_cohort, conditions):
+    micro.eval()
+    micro.text.train()
+    state = torch.get_rng_state()
+    pretrain(micro, make_cohort(), make_cohort(16, 1), conditions=conditions, optimisation=QUICK)
+    assert not micro.training
+    assert not micro.image.training
+    assert micro.text.training
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(
+    make_micro, make_cohort, conditions
+):
+    results = []
+    for number, seed in enumerate((0, 0, 1)):
+        model = make_micro()
+        own = replace(conditions, folder=conditions.folder / str(number), seed=seed)
+        pretrain(model, make_cohort(), make_cohort(16, 1), conditions=own, optimisation=QUICK)
+        results.append(weights(model))
+    assert equal(results[0], results[1])
+    assert not equal(results[0], results[2])
+
+
+def test_workers_change_nothing(make_micro, make_cohort, conditions):
+    results = []
+    for workers in (0, 1):
+        model = make_micro()
+        own = replace(conditions, folder=conditions.folder / str(workers), workers=workers)
+        pretrain(
+            model, make_cohort(), make_cohort(16, 1), conditions=own,
+            optimisation=replace(QUICK, epochs=2),
+        )  # fmt: skip
+        results.append(weights(model))
+    assert equal(*results)
+
+
+def test_a_finished_training_is_not_repeated(make_micro, make_cohort, conditions):
+    first, second = make_micro(), make_micro()
+    cases = make_cohort(), make_cohort(16, 1)
+    fit = pretrain(first, *cases, conditions=conditions, optimisation=QUICK)
+    again = pretrain(second, *cases, conditions=conditions, optimisation=QUICK)
+    assert again.history == fit.history
+    assert again.seconds == fit.seconds
+    assert equal(weights(first), weights(second))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (
+            {"optimisation": replace(QUICK, learning_rate=5e-3)},
+            "learning_rate is 0.01 there and 0.005",
+        ),
+        ({"freeze_text": True}, "freeze_text is False there and True"),
+        ({"augment": False}, "augment is True there and False"),
+    ],
+)
+def test_other_settings_in_the_same_folder_are_named(
+    change, named, make_micro, make_cohort, conditions
+):
+    cases = make_cohort(), make_cohort(16, 1)
+    pretrain(make_micro(), *cases, conditions=conditions, optimisation=QUICK)
+    with pytest.raises(TrainingError, match=named):
+        pretrain(
+            make_micro(), *cases, **{"conditions": conditions, "optimisation": QUICK, **change}
+        )
+
+
+def test_other_data_or_another_start_in_the_same_folder_are_named(
+    make_micro, make_cohort, conditions
+):
+    validation, settings = make_cohort(16, 1), {"conditions": conditions, "optimisation": QUICK}
+    pretrain(make_micro(), make_cohort(), validation, **settings)
+    with pytest.raises(TrainingError, match="train_cases"):
+        pretrain(make_micro(), make_cohort(44), validation, **settings)
+    with pytest.raises(TrainingError, match="weights_hash"):
+        pretrain(make_micro(3), make_cohort(), validation, **settings)
+
+
+def test_cases_without_text_are_left_out(micro, make_cohort, conditions):
+    cases = make_cohort()
+    cases.texts[3], cases.texts[7] = None, "  "
+    pretrain(micro, cases, make_cohort(16, 1), conditions=conditions, optimisation=QUICK)
+    cases.texts[:] = None
+    with pytest.raises(DataError, match="train cases have no texts"):
+        pretrain(micro, cases, make_cohort(16, 1), conditions=conditions, optimisation=QUICK)
+
+
+@pytest.mark.parametrize("n", [17, 33])
+def test_one_case_left_over_does_not_break_batch_normalisation(n, micro, make_cohort, conditions):
+    pretrain(
+        micro, make_cohort(n), make_cohort(17, 1), conditions=conditions,
+        optimisation=replace(QUICK, epochs=1),
+    )  # fmt: skip
+
+
+def test_accumulated_batches_make_fewer_steps(micro, make_cohort, conditions):
+    """Five batches of eight, two at a time: three steps an epoch."""
+    fit = pretrain(
+        micro, make_cohort(40), make_cohort(16, 1), conditions=conditions,
+        optimisation=replace(QUICK, epochs=2, batch_size=8, accumulate=2),
+    )  # fmt: skip
+    lines = (conditions.folder / "log.jsonl").read_text().splitlines()
+    assert '"step": 6' in lines[-1]
+    assert len(fit.history) == 2
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "adamw"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_optimiser_and_precision_trains(optimiser, precision, micro, make_cohort, conditions):
+    chosen = replace(QUICK, optimiser=optimiser, precision=precision, schedule="constant", epochs=3)
+    fit = pretrain(
+        micro, make_cohort(), make_cohort(16, 1), conditions=conditions, optimisation=chosen
+    )
+    assert fit.history[-1]["train_loss"] < fit.history[0]["train_loss"]
+
+
+def test_an_unknown_objective_or_setting_is_refused_before_any_work(micro, make_cohort, conditions):
+    cases = make_cohort(), make_cohort()
+    with pytest.raises(ChoiceError, match="did you mean 'infonce'"):
+        pretrain(micro, *cases, conditions=conditions, objective="infonec")
+    with pytest.raises(ChoiceError, match="unknown optimiser 'adamm'"):
+        replace(PRETRAINING, optimiser="adamm")
+    with pytest.raises(TrainingError, match="epochs is 0"):
+        Optimisation(epochs=0)
+    assert not conditions.folder.exists()
+
+
+class HalfBroken(ArrayImages):
+    """Image 5 cannot be read."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index):
+        from vesalius.core import ImageError
+
+        if index == 5:
+            raise ImageError("5.png is broken")
+        return ArrayImages.__getitem__(self, index)
+
+    def take(self, indices):
+        return HalfBroken(self.values[indices], [self.names[i] for i in indices])
+
+
+def test_a_broken_image_costs_its_case_only(micro, make_cohort, conditions):
+    cases = make_cohort()
+    broken = replace(cases, images=HalfBroken(cases.images.values, cases.images.names))
+    fit = pretrain(micro, broken, make_cohort(16, 1), conditions=conditions, optimisation=QUICK)
+    assert len(fit.history) == 4
+    strict = replace(conditions, max_bad=0.01, folder=conditions.folder / "strict")
+    with pytest.raises(DataError, match="5.png is broken"):
+        pretrain(micro, broken, make_cohort(16, 1), conditions=strict, optimisation=QUICK)
