@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vesalius.core import Predictions
+from vesalius.core import ArrayImages, CaseSet, Embeddings, Predictions
 
 
 @pytest.fixture
@@ -45,5 +45,47 @@ def make_ledger():
             task=task,
             **more,
         )
+
+    return make
+
+
+@pytest.fixture
+def make_cohort():
+    """Return a function that draws embeddings that know their labels, and the cases to them."""
+
+    def make(
+        n=120,
+        c=3,
+        d=8,
+        *,
+        seed=0,
+        signal=1.5,
+        unknown=0.0,
+        task="multilabel",
+        parts=("train", "train", "train", "validation", "test"),
+        **more,
+    ):
+        rng = np.random.default_rng(seed)
+        if task == "multiclass":
+            labels_NC = np.eye(c)[rng.integers(0, c, n)]
+        else:
+            labels_NC = (rng.random((n, c)) < 0.4).astype(float)
+        values_ND = rng.normal(size=(n, d)) + signal * labels_NC @ rng.normal(size=(c, d))
+        if task == "multiclass":
+            labels_NC[rng.random(n) < unknown] = np.nan
+        else:
+            labels_NC[rng.random((n, c)) < unknown] = np.nan
+        case_ids = np.array([f"case{i}" for i in range(n)])
+        given = {"label_names": tuple(f"label{k}" for k in range(c))} | more
+        cases = CaseSet(
+            case_ids,
+            ArrayImages(np.zeros((n, 1, 1), np.uint8), case_ids.tolist()),
+            labels_NC,
+            patient_ids=np.array([f"patient{i // 2}" for i in range(n)]),
+            splits=np.resize(np.array(parts), n),
+            task=task,
+            **given,
+        )
+        return Embeddings(values_ND, case_ids, "image"), cases
 
     return make

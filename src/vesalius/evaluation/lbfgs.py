@@ -2,7 +2,9 @@
 
 All problems step together, so that the costly products with the features are one matrix product
 for all; line searches and stopping are each problem's own. A step costs two products, whatever the
-line search does, because along a line the logits are known from their two ends.
+line search does, because along a line the logits are known from their two ends. The few problems
+that are still not done when the problems' ``patience`` is over (nearly separable cases, almost no
+ridge: few cases then carry the whole curvature) finish by Newton's method.
 
 Source: Nocedal & Wright 2006, alg. 7.4 (two loops) and 3.5 (Wolfe conditions), with the
 problem's own diagonal as initial inverse Hessian.
@@ -26,7 +28,13 @@ LINE_STEPS = 30
 
 
 class Problems(Protocol):
-    """Convex problems: a loss of logits that are linear in the parameters, plus a ridge."""
+    """Convex problems: a loss of logits that are linear in the parameters, plus a ridge.
+
+    ``patience`` is the number of steps after which ``newton`` gives the directions.
+    """
+
+    @property
+    def patience(self) -> float: ...
 
     def logits(self, theta_AM: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the logits (A, O, N) of some problems' parameters."""
@@ -50,6 +58,12 @@ class Problems(Protocol):
         self, problems_A: NDArray[np.int64], curvature_AO: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return an estimate of the Hessian's diagonal (A, M)."""
+        ...
+
+    def newton(
+        self, problem: int, logits_ON: NDArray[np.float64], gradient_M: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return −(exact Hessian)⁻¹ gradient of one problem."""
         ...
 
 
@@ -106,9 +120,7 @@ class _Front:
             q_AM += (alpha_A - beta_A)[:, None] * s_AM
         return -q_AM
 
-    def remember(
-        self, s_AM: NDArray[np.float64], y_AM: NDArray[np.float64], memory: int
-    ) -> None:
+    def remember(self, s_AM: NDArray[np.float64], y_AM: NDArray[np.float64], memory: int) -> None:
         sy_A = np.einsum("am,am->a", s_AM, y_AM)
         inverse_A = np.divide(1.0, sy_A, out=np.zeros_like(sy_A), where=sy_A > 0)
         for history, entry in (
@@ -124,7 +136,7 @@ def minimise(
     *,
     tolerance: float,
     steps: int,
-    memory: int = 10,
+    memory: int = 20,
 ) -> Minimum:
     """Minimise each problem until its gradient is no longer than ``tolerance`` (Euclidean).
 
@@ -147,14 +159,19 @@ def minimise(
             if done_A.all():
                 break
             front.keep(~done_A)
-        stuck_A = _step(problems, front, memory)
+        if step < problems.patience:
+            d_AM = front.direction(problems.diagonal(front.index_A, front.curvature_AO))
+        else:
+            columns = zip(front.index_A, front.logits_AON, front.gradient_AM, strict=True)
+            d_AM = np.stack([problems.newton(int(p), z_ON, g_M) for p, z_ON, g_M in columns])
+        stuck_A = _step(problems, front, d_AM, memory)
     return result
 
 
-def _step(problems: Problems, front: _Front, memory: int) -> NDArray[np.bool_]:
-    """Take one step; return which problems could not."""
-    diagonal_AM = problems.diagonal(front.index_A, front.curvature_AO)
-    d_AM = front.direction(diagonal_AM)
+def _step(
+    problems: Problems, front: _Front, d_AM: NDArray[np.float64], memory: int
+) -> NDArray[np.bool_]:
+    """Take one step along the given directions; return which problems could not."""
     slope_A = np.einsum("am,am->a", d_AM, front.gradient_AM)
     ridge_A = np.einsum("am,am,am->a", front.ridge_AM, front.theta_AM, d_AM)
     bend_A = np.einsum("am,am,am->a", front.ridge_AM, d_AM, d_AM)

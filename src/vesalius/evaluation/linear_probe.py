@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from vesalius.core import CaseSet, DataError, Embeddings, Predictions
 from vesalius.evaluation.alignment import align, class_of, ledger, rows_of
-from vesalius.evaluation.logistic import Solution, multinomial, one_vs_rest
+from vesalius.evaluation.probe_heads import Heads, fit_classes, fit_labels
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -41,8 +41,8 @@ class LinearProbe:
 
     ``regularisation_C`` is the chosen penalty λ (scikit-learn's C is 1/(nλ) on the scaled
     features), ``validation_RC`` the log loss that chose it. ``notes`` say for which label something
-    is amiss: a label without both kinds of training cases has a constant head, one whose label is
-    never known NaN.
+    is amiss: one without both kinds of training cases has a constant head (weights 0, λ NaN), one
+    that no training case knows the bias NaN, and so NaN scores.
     """
 
     weights_CD: Float[np.ndarray, "C D"]
@@ -94,18 +94,16 @@ def linear_probe(
     else:
         validation_N = np.zeros(len(cases), dtype=bool)
     scale = float(np.sqrt(values_ND[train_N].var(0).mean())) or 1.0
-    fit = _fit_classes if cases.task == "multiclass" else _fit_labels
+    fit = fit_classes if cases.task == "multiclass" else fit_labels
     heads = fit(values_ND[train_N] / scale, cases.select(train_N), penalties_R, tolerance)
-    validation_RC = _log_losses(
-        heads, values_ND[validation_N] / scale, cases.select(validation_N)
-    )
-    chosen_C, notes = _choose(validation_RC, cases.label_names)
+    validation_RC = _log_losses(heads, values_ND[validation_N] / scale, cases.select(validation_N))
+    chosen_C, notes = _choose(validation_RC, cases.label_names, heads.fitted_C)
     at = chosen_C, np.arange(len(chosen_C))
     probe = LinearProbe(
         weights_CD=heads.weights_RCD[at] / scale,
         bias_C=heads.bias_RC[at],
         label_names=cases.label_names,
-        regularisation_C=penalties_R[chosen_C],
+        regularisation_C=np.where(heads.fitted_C, penalties_R[chosen_C], np.nan),
         regularisations_R=penalties_R,
         validation_RC=validation_RC,
         task=cases.task,
@@ -114,76 +112,8 @@ def linear_probe(
     return ledger(cases, probe.probabilities(values_ND), method=PROTOCOL), probe
 
 
-@dataclass(frozen=True, slots=True)
-class _Heads:
-    """The heads of every penalty, on scaled features."""
-
-    weights_RCD: NDArray[np.float64]
-    bias_RC: NDArray[np.float64]
-    notes: dict[str, str]
-
-
-def _fit_labels(
-    train_ND: NDArray[np.float64],
-    cases: CaseSet,
-    penalties_R: NDArray[np.float64],
-    tolerance: float,
-) -> _Heads:
-    labels_NC = np.asarray(cases.labels_NC, dtype=np.float64)
-    ones_C, known_C = (labels_NC == 1).sum(0), (~np.isnan(labels_NC)).sum(0)
-    fitted_C = np.flatnonzero((ones_C > 0) & (ones_C < known_C))
-    if fitted_C.size == 0:
-        raise DataError("linear_probe: no label has both a positive and a negative training case")
-    shape = len(penalties_R), len(cases.label_names)
-    weights_RCD = np.zeros((*shape, train_ND.shape[1]))
-    odds_C = np.log((ones_C + 0.5) / (known_C - ones_C + 0.5))
-    bias_RC = np.tile(np.where(known_C > 0, odds_C, np.nan), (shape[0], 1))
-    solution = one_vs_rest(train_ND, labels_NC[:, fitted_C], penalties_R, tolerance=tolerance)
-    weights_RCD[:, fitted_C], bias_RC[:, fitted_C] = solution.weights_RLD, solution.bias_RL
-    names = [cases.label_names[c] for c in fitted_C]
-    notes = _unconverged(solution, names, tolerance)
-    for name, ones, known in zip(cases.label_names, ones_C, known_C, strict=True):
-        if known == 0:
-            notes[name] = "no score: no training case has a known label"
-        elif ones in (0, known):
-            kind = "positive" if ones else "negative"
-            notes[name] = f"constant: all {known} known training cases are {kind}"
-    return _Heads(weights_RCD, bias_RC, notes)
-
-
-def _fit_classes(
-    train_ND: NDArray[np.float64],
-    cases: CaseSet,
-    penalties_R: NDArray[np.float64],
-    tolerance: float,
-) -> _Heads:
-    class_N = class_of(cases.labels_NC)
-    present_C = np.unique(class_N[class_N >= 0])
-    if len(present_C) < 2:
-        raise DataError("linear_probe: the training cases are all of one class")
-    rows_N, n = class_N >= 0, int((class_N >= 0).sum())
-    solution = multinomial(
-        train_ND[rows_N],
-        np.searchsorted(present_C, class_N[rows_N]),
-        penalties_R,
-        tolerance=tolerance,
-    )
-    shape = len(penalties_R), len(cases.label_names)
-    weights_RCD = np.zeros((*shape, train_ND.shape[1]))
-    mean_D = train_ND[rows_N].mean(0)
-    usual_RL = solution.weights_RLD @ mean_D + solution.bias_RL
-    # A class that was never seen gets, at the mean of the features, the odds of half a case.
-    unseen_R = np.logaddexp.reduce(usual_RL, axis=1) + np.log(0.5 / (n + 0.5))
-    bias_RC = np.tile(unseen_R[:, None], (1, shape[1]))
-    weights_RCD[:, present_C], bias_RC[:, present_C] = solution.weights_RLD, solution.bias_RL
-    notes = _unconverged(solution, [cases.label_names[c] for c in present_C], tolerance)
-    for c in np.setdiff1d(np.arange(shape[1]), present_C):
-        notes[cases.label_names[c]] = "constant: no training case of this class"
-    return _Heads(weights_RCD, bias_RC, notes)
-
-
 def _log_losses(
-    heads: _Heads, values_ND: NDArray[np.float64], cases: CaseSet
+    heads: Heads, values_ND: NDArray[np.float64], cases: CaseSet
 ) -> Float[np.ndarray, "R C"]:
     """Return the validation log loss of each penalty and label, NaN where no case is known."""
     logits_RNC = values_ND @ heads.weights_RCD.transpose(0, 2, 1) + heads.bias_RC[:, None]
@@ -197,19 +127,20 @@ def _log_losses(
         loss_R = (np.logaddexp.reduce(logits_RNC[:, rows], axis=2) - own_RN).mean(1)
         return np.tile(loss_R[:, None], (1, shape[1]))
     labels_NC = np.asarray(cases.labels_NC, dtype=np.float64)
-    known_NC = ~np.isnan(labels_NC)
+    known_NC = ~np.isnan(labels_NC) & ~np.isnan(heads.bias_RC[0])
+    logits_RNC = np.where(known_NC, logits_RNC, 0.0)  # also where a label has no head at all
     loss_RNC = np.logaddexp(0.0, logits_RNC) - np.where(known_NC, labels_NC, 0.0) * logits_RNC
     total_RC = np.where(known_NC, loss_RNC, 0.0).sum(1)
     return np.where(known_NC.any(0), total_RC / np.maximum(known_NC.sum(0), 1), np.nan)
 
 
 def _choose(
-    loss_RC: Float[np.ndarray, "R C"], names: Sequence[str]
+    loss_RC: Float[np.ndarray, "R C"], names: Sequence[str], fitted_C: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], dict[str, str]]:
     """Return the place of the penalty with the lowest loss for each label; of equals the last."""
     if len(loss_RC) == 1:
         return np.zeros(loss_RC.shape[1], dtype=np.int64), {}
-    told_C = ~np.isnan(loss_RC).any(0)
+    told_C = fitted_C & ~np.isnan(loss_RC).any(0)
     if not told_C.any():
         raise DataError("linear_probe: no validation case has a known label to choose by")
     macro_R = loss_RC[:, told_C].mean(1)
@@ -217,18 +148,10 @@ def _choose(
     filled_RC = np.where(told_C, loss_RC, macro_R[:, None])
     notes = {
         name: "regularisation of the other labels: no validation case has a known label"
-        for name, told in zip(names, told_C, strict=True)
-        if not told
+        for name, told, fitted in zip(names, told_C, fitted_C, strict=True)
+        if fitted and not told
     }
     return last - filled_RC[::-1].argmin(0), notes
-
-
-def _unconverged(solution: Solution, names: Sequence[str], tolerance: float) -> dict[str, str]:
-    return {
-        name: f"gradient {length:.1e} stayed above the tolerance {tolerance:.0e}"
-        for name, length in zip(names, solution.gradient_RL.max(0), strict=True)
-        if length > tolerance
-    }
 
 
 def _merged(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:

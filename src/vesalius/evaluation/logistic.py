@@ -52,7 +52,7 @@ class Solution:
 def one_vs_rest(
     features_ND: Float[np.ndarray, "N D"],
     labels_NL: Float[np.ndarray, "N L"],
-    penalties: Sequence[float],
+    penalties: ArrayLike,
     *,
     tolerance: float = 1e-6,
     steps: int = STEPS,
@@ -89,7 +89,7 @@ def one_vs_rest(
 def multinomial(
     features_ND: Float[np.ndarray, "N D"],
     classes_N: Int[np.ndarray, "N"],
-    penalties: Sequence[float],
+    penalties: ArrayLike,
     *,
     tolerance: float = 1e-6,
     steps: int = STEPS,
@@ -151,6 +151,15 @@ class _Linear:
     def __init__(self, basis: _Basis, outputs: int, ridge_P: NDArray[np.float64]) -> None:
         self.basis, self.outputs, self.ridge_P = basis, outputs, ridge_P
 
+    @property
+    def patience(self) -> float:
+        return np.inf
+
+    def newton(
+        self, problem: int, logits_ON: NDArray[np.float64], gradient_M: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        raise TypeError("a softmax has no small Hessian")
+
     def logits(self, theta_AM: NDArray[np.float64]) -> NDArray[np.float64]:
         z_NM = self.basis.z_NM
         logits_KN = theta_AM.reshape(-1, z_NM.shape[1]) @ z_NM.T
@@ -199,6 +208,25 @@ class _Binary(_Linear):
         curvature = share_N @ (chance_N - chance_N * chance_N)
         return float(share_N @ loss_N), (share_N * (chance_N - target_N))[None], curvature[None]
 
+    @property
+    def patience(self) -> float:
+        return max(50.0, self.basis.z_NM.shape[1] / 5)
+
+    def newton(
+        self, problem: int, logits_ON: NDArray[np.float64], gradient_M: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        from scipy.linalg import cho_factor, cho_solve
+
+        small_N = np.exp(-np.abs(logits_ON[0]))
+        curvature_N = self.share_LN[self.label_P[problem]] * small_N / (1.0 + small_N) ** 2
+        scaled_NM = np.sqrt(curvature_N)[:, None] * self.basis.z_NM
+        hessian_MM = scaled_NM.T @ scaled_NM
+        ridge_M = self.ridge(np.array([problem]))[0]
+        # The intercept has no ridge: a grain of its own size keeps the factor positive.
+        grain = np.finfo(np.float64).eps * max(float(hessian_MM.diagonal().max()), 1e-300)
+        hessian_MM[np.diag_indices_from(hessian_MM)] += ridge_M + grain
+        return np.asarray(-cho_solve(cho_factor(hessian_MM, overwrite_a=True), gradient_M))
+
 
 class _Softmax(_Linear):
     """One softmax over all classes for each problem."""
@@ -227,10 +255,10 @@ class _Softmax(_Linear):
         return loss, chance_ON / n, curvature_O
 
 
-def _positive(penalties: Sequence[float]) -> NDArray[np.float64]:
+def _positive(penalties: ArrayLike) -> NDArray[np.float64]:
     penalties_R = np.asarray(penalties, dtype=np.float64)
     if penalties_R.ndim != 1 or not penalties_R.size or not (penalties_R > 0).all():
-        raise DataError(f"logistic: penalties {list(penalties)} must be positive, and at least one")
+        raise DataError(f"logistic: penalties {penalties!r} must be positive, and at least one")
     return penalties_R
 
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from vesalius.core import CaseSet, Embeddings, Score
 from vesalius.evaluation.alignment import align
-from vesalius.evaluation.bootstrap import bootstrap_each
+from vesalius.evaluation.bootstrap import Interval, bootstrap_each
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -47,8 +47,13 @@ def separability(
 
     The class of a case is its first positive label, or ``no finding`` where all its labels are
     known to be absent; a case with unknown labels and no positive one is left out, and so are
-    classes of fewer than 2 cases (the notes say which). Intervals come from drawing patients;
-    the silhouette's holds the other cases' places fixed.
+    classes of fewer than 2 cases (the notes say which).
+
+    Patients are drawn for the intervals. Centroids of few cases are noisy, which makes the
+    distances between them too long and those to them too short, and a bootstrap doubles that: the
+    intervals of the three distances are *basic* ones (2·value − quantile), which undo it, and a
+    value outside its own interval shows how much the noise adds. The silhouette's interval is a
+    percentile one over cases, the places of the others held fixed.
     """
     embeddings, cases = align(embeddings, cases)
     class_N, class_names = first_positive(cases)
@@ -85,12 +90,13 @@ def separability(
             empty,
             name=name,
             value=float(value),
-            low=interval.low,
-            high=interval.high,
+            low=low,
+            high=high,
             redrawn=interval.redrawn,
-            note="; ".join(part for part in (interval.note, note) if part),
+            note="; ".join(part for part in (interval.note, basic, note) if part),
         )
         for name, value, interval in zip(NAMES, values, intervals, strict=True)
+        for low, high, basic in [_reflected(name, float(value), interval)]
     ]
 
 
@@ -108,6 +114,8 @@ def _distances(
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return the function from case weights to (intra, inter, ratio); NaN if a class is missing."""
     values_ND = values_ND - values_ND.mean(0)
+    # Squared distances below this are rounding: copies of one case lie at distance 0.
+    grain = 1e-13 * float((values_ND**2).sum(1).max())
     members = [np.flatnonzero(class_N == c) for c in range(int(class_N.max()) + 1)]
     classes = [np.ascontiguousarray(values_ND[rows]) for rows in members]
     pairs = np.triu_indices(len(members), 1)
@@ -125,11 +133,13 @@ def _distances(
             centroids.append(centroid_RD)
             square_Rn = (x_nD**2).sum(1) - 2 * centroid_RD @ x_nD.T
             square_Rn += (centroid_RD**2).sum(1, keepdims=True)
-            intra_R += (share_Rn * np.sqrt(np.maximum(square_Rn, 0))).sum(1)
+            square_Rn[square_Rn < grain] = 0.0
+            intra_R += (share_Rn * np.sqrt(square_Rn)).sum(1)
         gram_RCC = np.matmul(*_batched(np.stack(centroids, axis=1)))
         norm_RC = np.einsum("rcc->rc", gram_RCC)
         square_RCC = norm_RC[:, :, None] + norm_RC[:, None, :] - 2 * gram_RCC
-        inter_R = np.sqrt(np.maximum(square_RCC[:, *pairs], 0)).mean(1)
+        square_RCC[square_RCC < grain] = 0.0
+        inter_R = np.sqrt(square_RCC[:, *pairs]).mean(1)
         intra_R /= len(members)
         ratio_R = np.divide(inter_R, intra_R, out=np.full(len(intra_R), nan), where=intra_R > 0)
         return np.column_stack([intra_R, inter_R, ratio_R])
@@ -171,6 +181,15 @@ def silhouettes(
             b_B - a_B, widest_B, out=np.zeros(len(rows_B)), where=widest_B > 0
         )
     return found_N
+
+
+def _reflected(name: str, value: float, interval: Interval) -> tuple[float, float, str]:
+    """Return the basic interval of a distance; the silhouette's stays as it is."""
+    if name == "silhouette" or np.isnan(interval.low):
+        return interval.low, interval.high, ""
+    low, high = max(2 * value - interval.high, 0.0), max(2 * value - interval.low, 0.0)
+    outside = not low <= value <= high
+    return low, high, "inflated by noisy centroids: see the interval" if outside else ""
 
 
 def _note(names: tuple[str, ...], counts_C: Int[np.ndarray, "C"], unknown: int) -> str:
