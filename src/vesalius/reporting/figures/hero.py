@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -54,7 +54,8 @@ def hero(
     )
 
     def paint(drawing: Drawing) -> None:
-        left, middle, right = drawing.subfigures(1, 3, width_ratios=(1.05, 1, 1.25), wspace=0.03)
+        panels_3: Any = drawing.subfigures(1, 3, width_ratios=(1.05, 1, 1.25), wspace=0.03)
+        left, middle, right = panels_3
         if shown:
             paint_sheet(left, shown, captions, columns=3, letters=18)
         axes = middle.add_subplot()

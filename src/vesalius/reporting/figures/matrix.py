@@ -101,7 +101,7 @@ def _heat(
                         j, i, words[i][j], ha="center", va="center", color=tone, fontsize=size - 1.5
                     )
         bar = drawing.colorbar(image, ax=axes, shrink=0.6, pad=0.02, aspect=30)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.set_label("share of the row", color=style.SOFT)
 
     return style.draw(

@@ -27,7 +27,7 @@ SEQUENTIAL = ("#ffffff", "#dbe7ef", "#9cc2d8", "#4a8fb8", "#0b6299", "#083a5c")
 
 PIXELS_PER_INCH = 96
 SHARPNESS = 2  # device pixels per CSS pixel of a PNG
-RC = {
+RC: Any = {  # matplotlib's type lists each key as a literal
     "font.family": ["DejaVu Sans"],
     "font.size": 9.5,
     "text.color": INK,
