@@ -44,7 +44,9 @@ def test_an_endless_penalty_leaves_the_log_odds_of_the_prevalence():
 
 def test_two_points_meet_their_closed_form():
     # w solves w·λ = σ(−w): with x = ±1 and one case of each, the gradient is −σ(−w) + λ w
-    found = one_vs_rest(np.array([[1.0], [-1.0]]), np.array([[1.0], [0.0]]), [0.25], tolerance=1e-13)
+    found = one_vs_rest(
+        np.array([[1.0], [-1.0]]), np.array([[1.0], [0.0]]), [0.25], tolerance=1e-13
+    )
     weight = found.weights_RLD.item()
     assert weight * 0.25 == pytest.approx(1 / (1 + np.exp(weight)), abs=1e-12)
     assert found.bias_RL.item() == pytest.approx(0, abs=1e-12)

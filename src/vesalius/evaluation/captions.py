@@ -35,7 +35,7 @@ def caption_groups(cases: CaseSet, *, by: str | None = None) -> NDArray[np.int64
 
 
 def _words(text: object) -> str:
-    return " ".join(text.casefold().split()).rstrip(".") if isinstance(text, str) else ""
+    return " ".join(text.casefold().split()).rstrip(". ") if isinstance(text, str) else ""
 
 
 def _numbered(keys: Sequence[Any]) -> NDArray[np.int64]:
