@@ -1,5 +1,8 @@
 """A micro dual encoder and a micro cohort: the words say which image it is."""
 
+import os
+import traceback
+
 import numpy as np
 import pytest
 import torch
@@ -101,3 +104,21 @@ def make_cohort():
 @pytest.fixture
 def conditions(tmp_path):
     return Conditions(tmp_path / "fit", workers=0, progress=False)
+
+
+@pytest.fixture
+def in_child():
+    """Return a function that runs another in a forked child and gives its wait status."""
+
+    def run(function):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                function()
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        return os.waitpid(pid, 0)[1]
+
+    return run

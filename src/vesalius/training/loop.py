@@ -63,7 +63,12 @@ def _train(run: Run) -> None:
     """Go through the epochs that are left."""
     epochs, done = run.optimisation.epochs, run.total_step
     what, images = "training", run.task.sizes["train"]
-    track = Track(Path(run.conditions.folder), after=done, tensorboard=run.conditions.tensorboard)
+    track = Track(
+        Path(run.conditions.folder),
+        epochs=run.progress.epoch,
+        steps=done,
+        tensorboard=run.conditions.tensorboard,
+    )
     shown = bar(
         what,
         epochs * images,
@@ -88,7 +93,7 @@ def _learn(run: Run, track: Track, advance: Advance) -> None:
     batches = run.task.batches("train", groups[first:])
     for number in range(first, len(groups), accumulate):
         together = list(islice(batches, accumulate))
-        rate = set_rate(run.optimiser, run.rate_factor())
+        rate = set_rate(run.optimiser, run.rate_factor(run.total_step))
         loss_sum, weight_sum = take_step(run, together, number)
         progress = run.progress
         run.move(
@@ -134,7 +139,7 @@ def _end_epoch(run: Run, track: Track, validation_loss: float) -> None:
         "epoch": progress.epoch + 1,
         "train_loss": progress.loss_sum / max(progress.weight_sum, 1e-12),
         "validation_loss": validation_loss,
-        "learning_rate": float(run.optimiser.param_groups[0]["lr"]),
+        "learning_rate": set_rate(run.optimiser, run.rate_factor(run.total_step - 1)),
         "seconds": run.progress.seconds - before,
     }
     best = min((e["validation_loss"] for e in progress.history), default=float("inf"))

@@ -116,11 +116,11 @@ class Run:
             log.info("stopped by Ctrl-C; the training goes on from %s", self.conditions.folder)
             raise KeyboardInterrupt
 
-    def rate_factor(self) -> float:
-        """Return what the learning rate is multiplied by at the next step."""
+    def rate_factor(self, step: int) -> float:
+        """Return what the learning rate is multiplied by at a step, counted over all epochs."""
         steps = self.optimisation.epochs * self.steps
         return rate_factor(
-            self.total_step,
+            step,
             steps=steps,
             warmup=round(self.optimisation.warmup * steps),
             schedule=self.optimisation.schedule,

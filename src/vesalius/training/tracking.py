@@ -16,15 +16,22 @@ LOG = "log.jsonl"
 class Track:
     """One JSON object a line, with ``epoch`` (from 1) and ``step`` (from 1, over all epochs).
 
-    A training that goes on from step ``after`` first drops the lines that it will write again.
+    The line that ends an epoch has a ``validation_loss``. A training that goes on after some
+    epochs and steps first drops the lines that it will write again.
     """
 
-    def __init__(self, folder: Path, *, after: int = 0, tensorboard: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, epochs: int = 0, steps: int = 0, tensorboard: bool = False
+    ) -> None:
         path = folder / LOG
-        kept = [line for line in _lines(path) if line["step"] <= after]
+        kept = [
+            line
+            for line in _lines(path)
+            if line["step"] <= steps and ("validation_loss" not in line or line["epoch"] <= epochs)
+        ]
         write_atomic(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
-        self._board = _board(folder, after) if tensorboard else None
+        self._board = _board(folder, steps) if tensorboard else None
 
     def write(self, **values: float) -> None:
         """Add a line; ``step`` must be among the values."""
@@ -59,16 +66,16 @@ def _lines(path: Path) -> list[dict[str, Any]]:
             values = json.loads(line)
         except ValueError:
             continue
-        if isinstance(values, dict) and isinstance(values.get("step"), int):
+        if isinstance(values, dict) and {"epoch", "step"} <= values.keys():
             found.append(values)
     return found
 
 
-def _board(folder: Path, after: int) -> Any:
+def _board(folder: Path, steps: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise TrainingError(
             "tensorboard=true needs the package tensorboard: pip install 'vesalius[tensorboard]'"
         ) from None
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=after + 1 if after else None)
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=steps + 1 if steps else None)
