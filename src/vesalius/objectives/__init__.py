@@ -2,18 +2,16 @@
 
 ``OBJECTIVES`` are functions of paired embeddings, ``(image_BD, text_BD, *, logit_scale)``;
 ``SUPERVISED`` are functions of logits and truths, ``(logits_BC, truths_BC)``, by the task of the
-cases.
+cases. Importing this folder imports no torch.
 """
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vesalius.core.errors import unknown
-
-if TYPE_CHECKING:
-    from vesalius.objectives.infonce import infonce
-    from vesalius.objectives.supervised import cross_entropy, masked_bce
+from vesalius.objectives.infonce import infonce
+from vesalius.objectives.supervised import cross_entropy, masked_bce
 
 OBJECTIVES = {"infonce": "vesalius.objectives.infonce:infonce"}
 SUPERVISED = {
@@ -52,14 +50,3 @@ def _choose(kind: str, name: str, choices: dict[str, str]) -> Callable[..., Any]
     module, _, function = choices[name].partition(":")
     chosen: Callable[..., Any] = getattr(import_module(module), function)
     return chosen
-
-
-def __getattr__(name: str) -> Any:
-    for address in (*OBJECTIVES.values(), *SUPERVISED.values()):
-        module, _, function = address.partition(":")
-        if function == name:
-            loaded = import_module(module)
-            found = getattr(loaded, function)
-            globals()[name] = found  # the function, not the module of the same name
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

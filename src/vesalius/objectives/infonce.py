@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-from torch.nn.functional import cross_entropy, normalize
-
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
@@ -29,11 +26,15 @@ def infonce(
 
     Source: Radford et al. 2021 (CLIP), figure 3.
 
+    >>> import torch
     >>> round(float(infonce(torch.eye(4), torch.eye(4), logit_scale=100.0)), 6)
     0.0
     >>> round(float(infonce(torch.ones(4, 2), torch.ones(4, 2), logit_scale=1.0)), 6)  # log 4
     1.386294
     """
+    import torch
+    from torch.nn.functional import cross_entropy, normalize
+
     if image_BD.ndim != 2 or image_BD.shape != text_BD.shape:
         raise ValueError(
             f"infonce: image {tuple(image_BD.shape)} and text {tuple(text_BD.shape)} "

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-from torch.nn import functional
-
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
@@ -27,10 +24,14 @@ def masked_bce(
     no gradient. With no known truth at all the loss is 0. ``pos_weight`` weighs the positives of
     each label.
 
+    >>> import torch
     >>> truths = torch.tensor([[1.0, float("nan")], [0.0, float("nan")]])
     >>> round(float(masked_bce(torch.zeros(2, 2), truths)), 6)  # log 2
     0.693147
     """
+    import torch
+    from torch.nn import functional
+
     _same_shape("masked_bce", logits_BC, truths_BC)
     known_BC = ~torch.isnan(truths_BC)
     losses_BC = functional.binary_cross_entropy_with_logits(
@@ -50,9 +51,13 @@ def cross_entropy(
     ``truths_BC`` is one-hot; a row with a NaN, or without a 1, is unknown and left out. With no
     known case at all the loss is 0.
 
+    >>> import torch
     >>> round(float(cross_entropy(torch.zeros(2, 4), torch.eye(4)[:2])), 6)  # log 4
     1.386294
     """
+    import torch
+    from torch.nn import functional
+
     _same_shape("cross_entropy", logits_BC, truths_BC)
     known_B = known_classes(truths_BC)
     losses_B = functional.cross_entropy(
@@ -63,7 +68,7 @@ def cross_entropy(
 
 def known_classes(truths_BC: Float[Tensor, "B C"]) -> Tensor:
     """Return, for each row, whether its class is known: exactly one 1 and no NaN."""
-    return (truths_BC == 1).sum(1).eq(1) & ~torch.isnan(truths_BC).any(1)
+    return (truths_BC == 1).sum(1).eq(1) & ~truths_BC.isnan().any(1)
 
 
 def _same_shape(name: str, logits_BC: Tensor, truths_BC: Tensor) -> None:
@@ -75,4 +80,6 @@ def _same_shape(name: str, logits_BC: Tensor, truths_BC: Tensor) -> None:
 
 
 def _wide(values: Tensor) -> Tensor:
+    import torch
+
     return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -13,19 +13,19 @@ from vesalius.training.settings import (
 
 if TYPE_CHECKING:
     from vesalius.training.classifier import Classifier
-    from vesalius.training.fine_tune import fine_tune
+    from vesalius.training.fine_tuning import fine_tune
     from vesalius.training.loop import fit
-    from vesalius.training.predict import predict
-    from vesalius.training.pretrain import pretrain
+    from vesalius.training.prediction import predict
+    from vesalius.training.pretraining import pretrain
     from vesalius.training.running import Task
 
 _HOMES = {
     "Classifier": "classifier",
     "Task": "running",
-    "fine_tune": "fine_tune",
+    "fine_tune": "fine_tuning",
     "fit": "loop",
-    "predict": "predict",
-    "pretrain": "pretrain",
+    "predict": "prediction",
+    "pretrain": "pretraining",
 }
 
 __all__ = [
@@ -46,6 +46,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"vesalius.training.{_HOMES[name]}"), name)
-    globals()[name] = found  # the function, not the module of the same name
-    return found
+    return getattr(import_module(f"vesalius.training.{_HOMES[name]}"), name)
