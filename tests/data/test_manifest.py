@@ -18,9 +18,7 @@ def test_columns_are_found_by_their_names(layout):
     assert cases.label_names == ("Edema", "Fracture")
     assert cases.attributes["sex"].tolist() == ["f", "f", "m", "m"]
     assert cases.task == "multilabel"
-    np.testing.assert_array_equal(
-        cases.labels_NC, [[0, NAN], [1, 0], [NAN, 1], [NAN, 1]]
-    )
+    np.testing.assert_array_equal(cases.labels_NC, [[0, NAN], [1, 0], [NAN, 1], [NAN, 1]])
 
 
 @pytest.mark.parametrize(("policy", "state"), [("ignore", NAN), ("ones", 1.0), ("zeros", 0.0)])
