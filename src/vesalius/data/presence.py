@@ -25,7 +25,7 @@ def inside(root: Path, path: str) -> str:
     >>> inside(Path("/data"), "a/../b.png"), inside(Path("/data"), "/data/c.png")
     ('b.png', 'c.png')
     """
-    own = os.path.relpath(path, root.absolute()) if Path(path).is_absolute() else path
+    own = os.path.relpath(path, root.absolute()) if path.startswith(os.sep) else path
     simple = os.path.normpath(own).replace(os.sep, "/")
     if simple == ".." or simple.startswith("../") or "\0" in simple:
         raise leaves(root, path)
