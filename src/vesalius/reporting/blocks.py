@@ -69,7 +69,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture as SVG or PNG bytes; ``alt`` says in words what it shows.
+    """A picture as SVG, PNG or JPEG bytes; ``alt`` says in words what it shows.
 
     ``width`` and ``height`` are CSS pixels (0: the picture's own size).
     """
@@ -83,12 +83,14 @@ class Figure:
     @property
     def media(self) -> str:
         """The media type, read from the first bytes."""
-        return "image/png" if self.data.startswith(b"\x89PNG") else "image/svg+xml"
+        if self.data.startswith(b"\x89PNG"):
+            return "image/png"
+        return "image/jpeg" if self.data.startswith(b"\xff\xd8") else "image/svg+xml"
 
     @property
     def suffix(self) -> str:
         """The ending of a file that holds ``data``."""
-        return ".png" if self.media == "image/png" else ".svg"
+        return {"image/png": ".png", "image/jpeg": ".jpg", "image/svg+xml": ".svg"}[self.media]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class CardScore:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One case: its picture (PNG bytes), the words about it, the model's scores."""
+    """One case: its picture (PNG or JPEG bytes), the words about it, the model's scores."""
 
     image: bytes
     alt: str

@@ -39,19 +39,36 @@ MEASURES = {
     "threshold": Measure("Threshold", ""),
 }
 AVERAGES = {"macro": "Macro", "micro": "Micro", "weighted": "Weighted", "mean": "Mean"}
+DIRECTIONS = {"image_to_text": "Image → text", "text_to_image": "Text → image"}
+ENDINGS = {"naive": ", naive", "chance": ", by chance", "difference": ", difference"}
 
 
 def measure(name: str) -> Measure:
     """Return how a measure is shown; an unheard-of name is shown as it is, without direction.
 
-    >>> measure("auroc").title, measure("macro_f1").title, measure("my_measure").title
-    ('AUROC', 'Macro F1', 'My measure')
+    >>> measure("auroc").title, measure("macro_average_precision").title, measure("my_own").title
+    ('AUROC', 'Macro average precision', 'My own')
+    >>> measure("image_to_text_r@10").title, measure("text_to_image_median_rank_naive").title
+    ('Image → text R@10', 'Text → image median rank, naive')
     """
     if name in MEASURES:
         return MEASURES[name]
-    head, _, rest = name.partition("_")
-    if head in AVERAGES and rest in MEASURES:
-        known = MEASURES[rest]
-        return Measure(f"{AVERAGES[head]} {known.title}", known.better, known.chance)
+    rest, _, ending = name.rpartition("_")
+    if ending in ENDINGS and rest:
+        known = measure(rest)
+        better = known.better if ending == "naive" else ""
+        chance = 0.0 if ending == "difference" else None
+        return Measure(known.title + ENDINGS[ending], better, chance)
+    for heads in (AVERAGES, DIRECTIONS):
+        for head, words in heads.items():
+            rest = name.removeprefix(f"{head}_")
+            if rest != name and (rest in MEASURES or rest.startswith("r@")):
+                known = MEASURES.get(rest, Measure(rest.upper()))
+                return Measure(f"{words} {_inside(known.title)}", known.better, known.chance)
     words = name.replace("_", " ").strip()
     return Measure(words[:1].upper() + words[1:], "")
+
+
+def _inside(title: str) -> str:
+    """Return a title as it is written inside a longer one: acronyms stay as they are."""
+    return title[:1].lower() + title[1:] if title[1:2].islower() else title

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
 from vesalius.core import Score
 from vesalius.reporting import numbers
-from vesalius.reporting.blocks import Figure, Page
+from vesalius.reporting.blocks import Block, Figure, Page
 from vesalius.reporting.table_view import MARK_WIDTH, table_view
 
 POLICY = (
@@ -63,6 +64,19 @@ def paragraphs(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
 
 
+def beside(blocks: Sequence[Block]) -> list[Block | list[Figure]]:
+    """Put figures that follow each other into one list, to be drawn beside each other."""
+    grouped: list[Block | list[Figure]] = []
+    for block in blocks:
+        if not isinstance(block, Figure):
+            grouped.append(block)
+        elif grouped and isinstance(grouped[-1], list):
+            grouped[-1].append(block)
+        else:
+            grouped.append([block])
+    return grouped
+
+
 def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -77,6 +91,7 @@ def _environment() -> Any:
     environment.filters["paragraphs"] = paragraphs
     environment.filters["printed"] = _printed
     environment.filters["percent"] = _percent
+    environment.filters["beside"] = beside
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["table_view"] = table_view
     return environment

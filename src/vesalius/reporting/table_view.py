@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
@@ -11,7 +12,8 @@ from vesalius.core import Score
 from vesalius.reporting import numbers
 from vesalius.reporting.blocks import Cell, Column, Row, Table
 
-MARK_WIDTH = 84  # CSS pixels, and the units of the marks' own coordinates
+MARK_WIDTH = 80  # CSS pixels, and the units of the marks' own coordinates
+NUMBER = re.compile(r"[<>≤≥≈±+−-]?\s*\d|–$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,9 @@ def table_view(table: Table) -> TableView:
     views = []
     for row in rows:
         padded = [*row.cells, *[None] * (len(columns) - len(row.cells))][: len(columns)]
-        reference = row.kind == "reference"
         mark = footnotes.letter(row.note)
         cells = [
-            _cell(cell, column, axes.get(_axis_name(column)), footnotes, reference=reference)
+            _cell(cell, column, axes.get(_axis_name(column)), footnotes)
             for cell, column in zip(padded, columns, strict=True)
         ]
         if cells:
@@ -100,8 +101,6 @@ def _cell(
     column: Column,
     axis: tuple[float, float] | None,
     footnotes: _Footnotes,
-    *,
-    reference: bool,
 ) -> CellView:
     if cell is None:
         return CellView("number", "–")
@@ -116,8 +115,7 @@ def _cell(
     if isinstance(cell, int) and not isinstance(cell, bool):
         return CellView("number", f"{cell:,}")
     shown = numbers.number(float(cell), digits=column.digits, percent=column.percent)
-    mark = _mark(Score("", float(cell)), axis, column.chance) if column.marks else None
-    return CellView("score" if reference else "number", shown, mark=mark)
+    return CellView("number", shown)
 
 
 def _title(score: Score) -> str:
@@ -146,8 +144,6 @@ def _axes(columns: Sequence[Column], rows: Sequence[Row]) -> Mapping[str, tuple[
             cell = row.cells[column_index] if column_index < len(row.cells) else None
             if isinstance(cell, Score):
                 found += [cell.value, cell.low, cell.high]
-            elif isinstance(cell, float):
-                found.append(cell)
         if column.chance is not None and any(isfinite(v) for v in found):
             found.append(column.chance)
     finite = {name: [v for v in values if isfinite(v)] for name, values in ends.items()}
@@ -184,4 +180,4 @@ def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
 def _is_numeric(index: int, rows: Sequence[Row]) -> bool:
     cells = [row.cells[index] for row in rows if index < len(row.cells)]
     known = [cell for cell in cells if cell is not None]
-    return all(not isinstance(cell, str) or cell[:1].isdigit() for cell in known)
+    return all(not isinstance(cell, str) or NUMBER.match(cell) for cell in known)

@@ -29,7 +29,7 @@ def summary_table(
     their paper.
     """
     overall = {method: _by_name(scores) for method, scores in scores_by_method.items()}
-    names = tuple(measures) or _names(overall)
+    names = tuple(measures) or _names(scores_by_method)
     counts = {method: _n(list(found.values())) for method, found in overall.items()}
     rows = [
         Row((method, counts[method], *(overall[method].get(name) for name in names)))
@@ -56,14 +56,18 @@ def label_table(
 ) -> Table:
     """Return one row a label: positives, prevalence, then every measure by every method."""
     found = {
-        method: {(s.name, s.label): s for s in scores if s.label}
+        method: {(s.name, s.label): s for s in reversed(scores) if s.label}
         for method, scores in scores_by_method.items()
     }
-    every = [score for scores in found.values() for score in scores.values()]
+    every = [score for scores in scores_by_method.values() for score in scores if score.label]
     present = {score.name for score in every}
     names = [name for name in measures if name in present]
     labels = list(dict.fromkeys(score.label for score in every if score.name in names))
-    columns = [Column("Finding"), Column("Positive / n"), Column("Prevalence", percent=True)]
+    columns = [
+        Column("Finding"),
+        Column("Positive\u00a0/\u00a0n"),
+        Column("Prevalence", percent=True),
+    ]
     for name in names:
         for method in found:
             columns.append(_column(name, marks=marks, method=method if len(found) > 1 else ""))
@@ -116,11 +120,13 @@ def scores_markdown(
 
 
 def _by_name(scores: Sequence[Score]) -> dict[str, Score]:
-    return {score.name: score for score in scores if not score.label}
+    """Return the scores without a label; of two with one name (two protocols) the first counts."""
+    return {score.name: score for score in reversed(scores) if not score.label}
 
 
-def _names(overall: Mapping[str, Mapping[str, Score]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for found in overall.values() for name in found))
+def _names(scores_by_method: Scores) -> tuple[str, ...]:
+    every = (score for scores in scores_by_method.values() for score in scores)
+    return tuple(dict.fromkeys(score.name for score in every if not score.label))
 
 
 def _n(scores: Sequence[Score]) -> Cell:
@@ -150,7 +156,7 @@ def _column(name: str, *, marks: bool, method: str = "") -> Column:
 
 
 def _published(source: str) -> str:
-    return f"Published figure, for reference: {source}" if source else "Published, for reference"
+    return f"Published, for reference: {source}." if source else "Published, for reference."
 
 
 def _interval_notes(scores_by_method: Scores) -> tuple[str, ...]:

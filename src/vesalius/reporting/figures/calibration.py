@@ -77,9 +77,10 @@ def reliability(bins_by_method: Mapping[str, Bins], *, caption: str = "") -> Fig
         upper.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="share that is positive")
         lower.set(xlabel="score (mean of the bin)", ylabel="cases")
         lower.set_ylim(bottom=0)
-        upper.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        upper.set_aspect("equal")
+        style.legend(upper)
 
-    return style.draw(paint, width=640, height=430, alt=alt, caption=caption)
+    return style.draw(paint, width=style.WIDTH, height=540, alt=alt, caption=caption)
 
 
 def _gap(bins: Bins) -> float:

@@ -30,7 +30,7 @@ def contact_sheet(
     columns: int = 6,
     caption: str = "",
 ) -> Figure:
-    """Return the images on one sheet (PNG), with outlines of masks and boxes where given."""
+    """Return the images on one sheet (JPEG), with outlines of masks and boxes where given."""
     columns = max(1, min(columns, len(images)))
     rows = -(-len(images) // columns) or 1
     drawn = [
@@ -52,7 +52,7 @@ def contact_sheet(
 
     height = rows * (CELL + (CAPTION if captions else 4))
     return style.draw(
-        paint, width=columns * (CELL + 4), height=height, alt=alt, caption=caption, png=True
+        paint, width=columns * (CELL + 4), height=height, alt=alt, caption=caption, form="jpeg"
     )
 
 
@@ -62,7 +62,7 @@ def paint_sheet(
     captions: Sequence[str],
     *,
     columns: int,
-    letters: int = 24,
+    letters: int = 22,
 ) -> None:
     """Paint images row by row on a drawing or a part of one."""
     rows = -(-len(images) // columns)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ROW = 22  # CSS pixels between labels of one method; every further method adds STEP
 STEP = 9
+STRIPE = "#f7f5f0"
 
 
 def forest(
@@ -53,7 +54,7 @@ def forest(
             return style.nothing(drawing, f"No label has a {title}")
         paint_forest(drawing.add_subplot(), found, labels, measure=measure)
 
-    return style.draw(paint, width=700, height=height, alt=alt, caption=caption)
+    return style.draw(paint, width=style.WIDTH, height=height, alt=alt, caption=caption)
 
 
 def paint_forest(
@@ -62,6 +63,7 @@ def paint_forest(
     labels: Sequence[str],
     *,
     measure: str,
+    letters: int = 30,
 ) -> None:
     """Paint points and intervals on given axes, the first label at the top."""
     known = named(measure)
@@ -70,36 +72,58 @@ def paint_forest(
         shift = spread * (i / max(len(found) - 1, 1) - 0.5)
         for row, label in enumerate(labels):
             score = scores.get(label)
-            if score is None or not isfinite(score.value):
-                continue
-            whole = isfinite(score.low) and isfinite(score.high)
-            if whole:
-                axes.hlines(
-                    row + shift, score.low, score.high, color=style.colour(i), linewidth=1.6
-                )
-            axes.plot(
-                [score.value],
-                [row + shift],
-                style.marker(i),
-                color=style.colour(i),
-                markerfacecolor=style.colour(i) if whole else "white",
-                markersize=5,
-            )
-            if len(found) == 1:
-                _numbers(axes, row, score)
+            if score is not None and isfinite(score.value):
+                _point(axes, row + shift, score, i)
+                if len(found) == 1:
+                    _numbers(axes, row, score)
         axes.plot([], [], style.marker(i), color=style.colour(i), label=style.plain(method))
     if known.chance is not None:
         axes.axvline(known.chance, color=style.SOFT, linewidth=1, linestyle=(0, (2, 2)), zorder=0)
+    for row, label in enumerate(labels):
+        if row % 2 == 0:
+            axes.axhspan(row - 0.5, row + 0.5, color=STRIPE, zorder=-1, linewidth=0)
+        _reason(axes, row, [scores[label] for scores in found.values() if label in scores])
     style.grid(axes, "x")
-    axes.set_yticks(range(len(labels)), [style.plain(label) for label in labels])
+    axes.set_yticks(range(len(labels)), [style.plain(label, limit=letters) for label in labels])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_ylim(len(labels) - 0.45, -0.55)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_xlabel(known.title + ("" if known.chance is None else " (dashed: chance)"))
     if len(found) > 1:
-        axes.legend(
-            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, handletextpad=0.2
-        )
+        style.legend(axes)
+
+
+def _point(axes: Axes, at: float, score: Score, index: int) -> None:
+    """Draw a value with its interval; hollow where there is none."""
+    tone = style.colour(index)
+    whole = isfinite(score.low) and isfinite(score.high)
+    if whole:
+        axes.hlines(at, score.low, score.high, color=tone, linewidth=1.6)
+    axes.plot(
+        [score.value],
+        [at],
+        style.marker(index),
+        color=tone,
+        markerfacecolor=tone if whole else "white",
+        markersize=5,
+    )
+
+
+def _reason(axes: Axes, row: int, scores: Sequence[Score]) -> None:
+    """Say why a label has no value at all."""
+    if any(isfinite(score.value) for score in scores):
+        return
+    note = next((score.note for score in scores if score.note), "no value")
+    axes.text(
+        0.012,
+        row,
+        style.plain(note, limit=60),
+        transform=axes.get_yaxis_transform(),
+        va="center",
+        fontsize=8.5,
+        fontstyle="italic",
+        color=style.SOFT,
+    )
 
 
 def _value(score: Score | None) -> float:

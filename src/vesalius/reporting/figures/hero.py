@@ -76,4 +76,4 @@ def hero(
         for panel, words in panels:
             panel.suptitle(words, x=0.02, ha="left", fontsize=11, fontweight="bold")
 
-    return style.draw(paint, width=1200, height=430, alt=alt, png=True)
+    return style.draw(paint, width=1200, height=430, alt=alt, form="png")

@@ -26,20 +26,22 @@ def learning_curves(
     ``best_epoch`` is the epoch whose weights were kept, counted from ``first_epoch``.
     """
     longest = max((len(values) for values in curves.values()), default=0)
+    finite = {name: [v for v in values if isfinite(v)] for name, values in curves.items()}
+    finite = {name: values for name, values in finite.items() if values}
     ends = [
         f"{style.plain(name)} from {values[0]:.3g} to {values[-1]:.3g}"
-        for name, values in curves.items()
-        if len(values)
+        for name, values in finite.items()
     ]
     best = "" if best_epoch is None else f" Best epoch: {best_epoch}."
     alt = f"Learning curves of {measure} over {longest} epochs: {'; '.join(ends)}.{best}"
 
     def paint(drawing: Drawing) -> None:
-        if longest == 0:
+        if not finite:
             return style.nothing(drawing, "No epoch was trained")
         axes = drawing.add_subplot()
         style.grid(axes, "y")
-        for i, (name, values) in enumerate(curves.items()):
+        for i, name in enumerate(finite):
+            values = curves[name]
             epochs = range(first_epoch, first_epoch + len(values))
             axes.plot(
                 epochs,
@@ -51,24 +53,26 @@ def learning_curves(
                 label=style.plain(name),
             )
         if best_epoch is not None:
+            late = best_epoch - first_epoch > 0.7 * longest
             axes.axvline(best_epoch, color=style.SOFT, linewidth=1, linestyle=(0, (2, 2)), zorder=0)
             axes.annotate(
                 f"kept: epoch {best_epoch}",
                 (best_epoch, 1),
                 xycoords=("data", "axes fraction"),
-                xytext=(4, -2),
+                xytext=(-4 if late else 4, -2),
                 textcoords="offset points",
+                ha="right" if late else "left",
                 va="top",
                 color=style.SOFT,
                 fontsize=8.5,
             )
-        finite = [v for values in curves.values() for v in values if isfinite(v)]
-        if finite and min(finite) >= 0 and max(finite) > 0:
-            axes.set_ylim(bottom=0, top=1.08 * max(finite))
+        every = [v for values in finite.values() for v in values]
+        if min(every) >= 0 and max(every) > 0:
+            axes.set_ylim(bottom=0, top=1.08 * max(every))
         axes.set_xlim(first_epoch - 0.4, first_epoch + longest - 0.6)
         axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
         axes.set_xlabel("epoch")
         axes.set_ylabel(style.plain(measure))
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        style.legend(axes)
 
-    return style.draw(paint, width=640, height=300, alt=alt, caption=caption)
+    return style.draw(paint, width=style.WIDTH, height=320, alt=alt, caption=caption)

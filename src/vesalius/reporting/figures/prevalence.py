@@ -75,4 +75,4 @@ def prevalence(
         axes.set_xlabel(f"cases (n = {n:,})")
 
     height = 66 + 23 * max(len(order), 2)
-    return style.draw(paint, width=660, height=height, alt=alt, caption=caption)
+    return style.draw(paint, width=style.WIDTH, height=height, alt=alt, caption=caption)

@@ -49,9 +49,9 @@ def roc_curves(curves: Mapping[str, RocCurve], *, caption: str = "") -> Figure:
         axes.set_aspect("equal")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         axes.set(xlabel="1 − specificity", ylabel="sensitivity")
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axes.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
 
-    return style.draw(paint, width=660, height=380, alt=alt, caption=caption)
+    return style.draw(paint, width=style.WIDTH, height=520, alt=alt, caption=caption)
 
 
 def _named(name: str, curve: RocCurve) -> str:

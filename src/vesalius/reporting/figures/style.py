@@ -29,7 +29,7 @@ PIXELS_PER_INCH = 96
 SHARPNESS = 2  # device pixels per CSS pixel of a PNG
 RC: Any = {  # matplotlib's type lists each key as a literal
     "font.family": ["DejaVu Sans"],
-    "font.size": 9.5,
+    "font.size": 10,
     "text.color": INK,
     "text.parse_math": False,  # a label with dollar signs is a label
     "axes.edgecolor": SOFT,
@@ -47,13 +47,16 @@ RC: Any = {  # matplotlib's type lists each key as a literal
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "legend.frameon": False,
-    "legend.fontsize": 9,
+    "legend.fontsize": 9.5,
+    "legend.handlelength": 1.8,
+    "legend.columnspacing": 1.4,
     "lines.linewidth": 1.8,
     "svg.fonttype": "none",
     "svg.hashsalt": "vesalius",
     "path.simplify": True,
 }
-SYSTEM_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+PAGE_FONT = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', system-ui, sans-serif"
+WIDTH = 540  # CSS pixels: two beside each other on a desk, and still readable on a phone
 
 
 def draw(
@@ -63,9 +66,12 @@ def draw(
     height: float,
     alt: str,
     caption: str = "",
-    png: bool = False,
+    form: str = "svg",
 ) -> Figure:
-    """Return what ``paint`` puts on an empty drawing of ``width`` × ``height`` CSS pixels."""
+    """Return what ``paint`` puts on an empty drawing of ``width`` × ``height`` CSS pixels.
+
+    ``form`` is ``svg`` for lines, ``png`` for many points, ``jpeg`` for photographs.
+    """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Drawing
@@ -80,11 +86,11 @@ def draw(
         )
         FigureCanvasAgg(drawing)
         paint(drawing)
-        data = _png(drawing) if png else _svg(drawing)
+        data = _svg(drawing) if form == "svg" else _pixels(drawing, form)
     return Figure(data, alt, caption, round(width), round(height))
 
 
-def plain(text: object, *, limit: int = 34) -> str:
+def plain(text: object, *, limit: int = 30) -> str:
     """Return a label on one line, without control characters, shortened in the middle.
 
     >>> plain("No\\nFinding"), plain("a" * 50, limit=9)
@@ -123,6 +129,21 @@ def grid(axes: Axes, which: str = "both") -> None:
     axes.set_axisbelow(True)
 
 
+def legend(axes: Axes) -> None:
+    """Name the lines above the axes, as many in a row as the width has room for."""
+    handles, labels = axes.get_legend_handles_labels()
+    longest = max((len(label) for label in labels), default=0) + 5
+    axes.legend(
+        handles,
+        labels,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=max(1, min(len(labels), 66 // longest)),
+        borderaxespad=0.4,
+        borderpad=0,
+    )
+
+
 def nothing(drawing: Drawing, text: str = "Nothing to draw") -> None:
     """Say that there are no data, where a figure would be."""
     axes = drawing.add_subplot()
@@ -145,15 +166,15 @@ def _svg(drawing: Drawing) -> bytes:
     drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue().decode()
     text = text[text.index("<svg") :]  # without the document type, which names an address
-    return re.sub(r"'DejaVu Sans'(, sans-serif)?", SYSTEM_FONT, text).encode()
+    return re.sub(r"'DejaVu Sans'(, sans-serif)?", PAGE_FONT, text).encode()
 
 
-def _png(drawing: Drawing) -> bytes:
+def _pixels(drawing: Drawing, form: str) -> bytes:
+    plain_file: Any = {"format": form, "dpi": PIXELS_PER_INCH * SHARPNESS}
+    if form == "png":
+        plain_file["metadata"] = {"Software": None}
+    else:
+        plain_file["pil_kwargs"] = {"quality": 88, "optimize": True}
     buffer = BytesIO()
-    drawing.savefig(
-        buffer,
-        format="png",
-        dpi=PIXELS_PER_INCH * SHARPNESS,
-        metadata={"Software": None},
-    )
+    drawing.savefig(buffer, **plain_file)
     return buffer.getvalue()
