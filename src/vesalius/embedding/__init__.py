@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vesalius.embedding.encoding import encode
+    from vesalius.embedding.rows import Store
     from vesalius.embedding.saved import open_embeddings, save
-    from vesalius.embedding.store import Store
 
-_HOMES = {"Store": "store", "encode": "encoding", "open_embeddings": "saved", "save": "saved"}
+_HOMES = {"Store": "rows", "encode": "encoding", "open_embeddings": "saved", "save": "saved"}
 
 __all__ = ["Store", "encode", "open_embeddings", "save"]
 

@@ -1,31 +1,38 @@
-"""Encode: from images or texts to rows, each one once.
+"""Encode: from images or texts to rows, each different one once.
 
-Legend: N cases, B batch, D width.
+Legend of shapes: N cases, B batch, D width.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vesalius.core import CaseSet, DataError, Embeddings, ImageError, unknown
-from vesalius.data.loader import BadImages, batches
-from vesalius.embedding.store import Store
+from vesalius.core import CaseSet, DataError, Embeddings, ImageColumn, ModelError, unknown
+from vesalius.data.loader import BadImages, Prepare, Unreadable, read_groups
+from vesalius.data.progress import Advance, bar
+from vesalius.embedding.rows import MemoryRows, Rows, Store, pieces
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from vesalius.encoders import DualEncoder
 
 log = logging.getLogger(__name__)
+
 TYPES = {"fp32": np.float32, "fp16": np.float16}
-SECONDS_UNSAVED = 10.0  # of work that a kill may cost
-ROWS_UNSAVED = 4096
+NAMED = 5  # inputs that an error names
+
+Digest = str
+New = Generator[tuple[Digest, str, Any], None, None]  # digest, what a person calls it, model input
 
 
 def encode(
@@ -41,136 +48,155 @@ def encode(
     device: str | None = None,
     progress: bool = True,
 ) -> Embeddings:
-    """Return one row for each case whose image can be read (or that has a text).
+    """Return one unnormalised row for each case whose image can be read (or that has a text).
 
-    The model comes back as it was. Rows are unnormalised.
+    The model is borrowed: mode, gradients and device come back as they were. A case without a row
+    is listed in the store's ``skipped.json`` and in the log.
 
     Args:
-        store: a folder that keeps rows by the hash of image or text and all that changes them
-            (weights, preprocessing, precision): nothing is encoded twice, a killed run goes on.
+        store: a folder that keeps rows by the content of image or text and by all that changes
+            them (weights, preprocessing, tokenizer, precision, modality): nothing is encoded twice,
+            and a killed run goes on. Several processes may use it at once.
         precision: ``fp16`` halves the store; the model computes in its own precision.
-        workers: processes that read images; by default one a core.
-        max_bad: share of broken images above which a DataError ends the work.
+        workers: processes that read images; None chooses by the number of images and cores.
+        max_bad: share of unreadable images above which the work stops.
         device: where the model computes; by default where it is.
         progress: show a bar with rate and remaining time on the terminal.
 
     Raises:
-        DataError: too many images are broken, or there is no text at all.
+        DataError: too many images are unreadable, or there is no text at all.
+        ModelError: the model gives a value that is not finite (in this precision).
     """
     if modality not in ("image", "text"):
         raise unknown("modality", modality, ("image", "text"))
     if precision not in TYPES:
         raise unknown("precision", precision, TYPES)
-    identity = model.identity()
-    key = {**identity, "modality": modality, "precision": precision}
-    kept = Store(store, key) if store is not None else None
+    key = {**model.identity(), "modality": modality, "precision": precision}
+    rows: Rows = MemoryRows() if store is None else Store(store, key)
     bad = BadImages(len(cases), most=max_bad)
-    digests = _digests(cases, modality, bad)
-    first = {digest: i for i, digest in reversed(list(enumerate(digests))) if digest}
-    todo = np.array(sorted(i for d, i in first.items() if kept is None or d not in kept), dtype=int)
-    made: dict[str, Any] = {}
-
-    def keep(rows: Sequence[int], values_BD: Any) -> None:
-        named = [digests[i] for i in rows]
-        if kept is not None:
-            kept.add(named, values_BD)
+    digests: list[Digest] = [""] * len(cases)
+    shown = bar(f"encoding {modality}s", len(cases), unit=f"{modality}s", show=progress)
+    with _evaluating(model, device), shown as advance:
+        if modality == "image":
+            reading = _new_images(
+                cases, model.preprocess, rows, digests, bad,
+                group=batch_size, workers=workers, advance=advance,
+            )  # fmt: skip
+            compute = _image_rows(model)
         else:
-            made.update(zip(named, values_BD, strict=True))
-
-    with _evaluating(model, device):
-        rows_of = _image_rows if modality == "image" else _text_rows
-        work = rows_of(model, cases, todo, batch_size=batch_size, workers=workers, bad=bad)
-        _flushed(_shown(work, len(todo), modality, progress), TYPES[precision], keep)
-    there = [i for i, digest in enumerate(digests) if digest in (made if kept is None else kept)]
+            reading = _new_texts(cases, rows, digests, advance=advance)
+            compute = _text_rows(model)
+        with closing(reading), pieces(rows, TYPES[precision]) as keep:
+            for batch in _batched(reading, batch_size):
+                keep([digest for digest, _, _ in batch], _finite(compute, batch, precision))
+    if isinstance(rows, Store):
+        rows.note_skipped(bad.skipped)
+    there = np.array([i for i, digest in enumerate(digests) if digest], dtype=np.intp)
     wanted = [digests[i] for i in there]
-    if kept is not None:
-        values_ND = kept.rows(wanted)
-    else:
-        values_ND = np.array([made[d] for d in wanted], dtype=TYPES[precision])
     return Embeddings(
-        values_ND.reshape(len(wanted), model.width),
-        cases.case_ids[np.array(there, dtype=int)],
+        rows.of(wanted).reshape(len(wanted), model.width),
+        cases.case_ids[there],
         modality,
         {**key, "data_hash": sha256("".join(wanted).encode()).hexdigest()},
     )
 
 
-def _digests(cases: CaseSet, modality: str, bad: BadImages) -> list[str]:
-    """Return the hash of each case's image or text; ``""`` where there is none to encode."""
-    if modality == "text":
-        texts: Sequence[str | None] = [None] * len(cases) if cases.texts is None else cases.texts
-        if not any(texts):
-            raise DataError(f"{cases.source}: the cases have no texts to encode")
-        return [sha256(text.encode()).hexdigest() if text else "" for text in texts]
-    digests = []
-    for i in range(len(cases)):
-        try:
-            digests.append(cases.images.content_hash(i))
-        except ImageError as error:
-            bad.add(cases.images.name(i), str(error))
-            digests.append("")
-    return digests
+@dataclass(frozen=True, slots=True)
+class _NewPixels:
+    """Fetches an image's digest, and its prepared pixels where no row is known yet."""
+
+    images: ImageColumn
+    prepare: Prepare
+    known: Container[str]
+
+    def __call__(self, index: int) -> tuple[Digest, NDArray[np.float32] | None]:
+        digest = self.images.content_hash(index)
+        if digest in self.known:
+            return digest, None
+        return digest, np.asarray(self.prepare(self.images[index]))
 
 
-def _image_rows(
-    model: DualEncoder, cases: CaseSet, todo: Any, *, batch_size: int, workers: int | None,
+def _new_images(
+    cases: CaseSet,
+    prepare: Prepare,
+    rows: Rows,
+    digests: list[Digest],
     bad: BadImages,
-) -> Iterator[tuple[Sequence[int], Any]]:  # fmt: skip
-    for positions, pixels_BCHW in batches(
-        cases, model.preprocess, batch_size=batch_size, bad=bad, order=todo, workers=workers
-    ):
-        yield positions.tolist(), model.encode_image(pixels_BCHW).float().cpu().numpy()
+    *,
+    group: int,
+    workers: int | None,
+    advance: Advance,
+) -> New:
+    """Yield the images without a row, each different one once; fill in all digests on the way."""
+    groups = [list(range(i, min(i + group, len(cases)))) for i in range(0, len(cases), group)]
+    fetch = _NewPixels(cases.images, prepare, rows.known())
+    seen: set[Digest] = set()
+    with closing(read_groups(fetch, groups, workers=workers)) as reading:
+        for indices, fetched in zip(groups, reading, strict=True):
+            for index, found in zip(indices, fetched, strict=True):
+                if isinstance(found, Unreadable):
+                    bad.add(cases.images.name(index), found.reason)
+                    continue
+                digest, pixels = found
+                digests[index] = digest
+                if pixels is not None and digest not in seen:
+                    seen.add(digest)
+                    yield digest, str(cases.case_ids[index]), pixels
+            advance(len(indices))
 
 
-def _text_rows(
-    model: DualEncoder, cases: CaseSet, todo: Any, *, batch_size: int, **_: object
-) -> Iterator[tuple[Sequence[int], Any]]:
-    assert cases.texts is not None
-    for start in range(0, len(todo), batch_size):
-        rows = todo[start : start + batch_size].tolist()
-        yield rows, model.encode_text([cases.texts[i] for i in rows]).float().cpu().numpy()
+def _new_texts(cases: CaseSet, rows: Rows, digests: list[Digest], *, advance: Advance) -> New:
+    """Yield the texts without a row, each different one once, short ones first."""
+    texts = [] if cases.texts is None else [text or "" for text in cases.texts]
+    if not any(text.strip() for text in texts):
+        raise DataError(f"{cases.source}: the cases have no texts to encode")
+    known = rows.known()
+    new: dict[Digest, int] = {}
+    for index, text in enumerate(texts):
+        if text.strip():
+            digests[index] = sha256(text.encode()).hexdigest()
+            if digests[index] not in known:
+                new.setdefault(digests[index], index)
+    advance(len(cases) - len(new))
+    for digest, index in sorted(new.items(), key=lambda item: len(texts[item[1]])):
+        yield digest, str(cases.case_ids[index]), texts[index]
+        advance(1)
 
 
-def _flushed(
-    work: Iterator[tuple[Sequence[int], Any]],
-    dtype: Any,
-    keep: Callable[[Sequence[int], Any], None],
-) -> None:
-    """Keep rows in pieces: whatever ends the work, what was computed before is kept."""
-    rows: list[int] = []
-    values: list[Any] = []
-    since = monotonic()
-
-    def flush() -> None:
-        if rows:
-            keep(rows, np.concatenate(values).astype(dtype))
-            rows.clear()
-            values.clear()
-
-    try:
-        for positions, values_BD in work:
-            rows.extend(positions)
-            values.append(values_BD)
-            if len(rows) >= ROWS_UNSAVED or monotonic() - since > SECONDS_UNSAVED:
-                flush()
-                since = monotonic()
-    finally:
-        flush()
+def _batched(new: New, size: int) -> Iterator[list[tuple[Digest, str, Any]]]:
+    batch = []
+    for item in new:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
-def _shown(
-    work: Iterator[tuple[Sequence[int], Any]], total: int, modality: str, progress: bool
-) -> Iterator[tuple[Sequence[int], Any]]:
-    """Show a bar on the terminal while the work goes on."""
-    if not (progress and total):
-        yield from work
-        return
-    from vesalius.data.progress import bar
+def _image_rows(model: DualEncoder) -> Callable[[list[Any]], Any]:
+    import torch
 
-    with bar(f"encoding {modality}s", total) as advance:
-        for positions, values_BD in work:
-            yield positions, values_BD
-            advance(len(positions))
+    return lambda inputs: model.encode_image(torch.from_numpy(np.stack(inputs)))
+
+
+def _text_rows(model: DualEncoder) -> Callable[[list[Any]], Any]:
+    return model.encode_text
+
+
+def _finite(
+    compute: Callable[[list[Any]], Any], batch: list[tuple[Digest, str, Any]], precision: str
+) -> NDArray[Any]:
+    values_BD = compute([given for _, _, given in batch]).float().cpu().numpy()
+    with np.errstate(over="ignore"):
+        wrong_B = ~np.isfinite(values_BD.astype(TYPES[precision])).all(1)
+    if wrong_B.any():
+        named = [name for (_, name, _), wrong in zip(batch, wrong_B, strict=True) if wrong][:NAMED]
+        raise ModelError(
+            f"{int(wrong_B.sum())} of {len(batch)} embeddings are not finite in {precision}, "
+            f"first those of {', '.join(named)}"
+        )
+    return np.asarray(values_BD)
 
 
 @contextmanager
@@ -178,15 +204,15 @@ def _evaluating(model: DualEncoder, device: str | None) -> Iterator[None]:
     """Borrow the model: evaluation mode, no gradients, another device; all given back."""
     import torch
 
-    training = {name: module.training for name, module in model.named_modules()}
-    home = model.device
+    modes: list[tuple[nn.Module, bool]] = [(part, part.training) for part in model.modules()]
+    home = next(model.parameters()).device
     try:
         if device is not None:
             model.to(device)
         model.eval()
-        with torch.inference_mode():
+        with torch.no_grad():  # inference mode would mark what a model caches as untrainable
             yield
     finally:
         model.to(home)
-        for name, module in model.named_modules():
-            module.training = training[name]
+        for part, mode in modes:
+            part.training = mode

@@ -45,7 +45,7 @@ def predict(
     try:
         classifier.to(device or home).eval()
         with (
-            torch.inference_mode(),
+            torch.no_grad(),
             bar("predicting", len(cases), unit="images", show=progress) as advance,
         ):
             for indices_B, pixels_BCHW in found:
