@@ -124,6 +124,7 @@ def test_a_file_that_is_no_image_is_named_with_the_reason(tmp_path, name):
         read_image(tmp_path / name)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp"])
 def test_a_file_cut_off_anywhere_is_an_image_error(tmp_path, suffix):
     noise = np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)
@@ -135,6 +136,7 @@ def test_a_file_cut_off_anywhere_is_an_image_error(tmp_path, suffix):
             read_image(cut)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL", "ignore::RuntimeWarning:PIL")
 def test_random_damage_gives_pixels_or_an_image_error(tmp_path):
     rng = np.random.default_rng(1)
     whole = {}
