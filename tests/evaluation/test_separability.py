@@ -139,6 +139,12 @@ def test_one_class_has_no_separability_and_says_so(make_cohort):
     assert all(np.isnan(score.value) and "fewer than 2 classes" in score.note for score in scores)
 
 
+def test_cases_without_labels_have_no_separability_and_say_so(make_cohort):
+    embeddings, cases = make_cohort()
+    bare = replace(cases, labels_NC=np.ones((120, 0)), label_names=())
+    assert all("fewer than 2 classes" in s.note for s in separability(embeddings, bare))
+
+
 def test_copies_of_one_point_lie_at_distance_zero(make_cohort):
     embeddings, cases = make_cohort(task="multiclass")
     points_CD = np.random.default_rng(0).normal(size=(3, 8))

@@ -125,6 +125,10 @@ def test_mistakes_are_named(make_cohort):
         zero_shot(image, PAIRS, encoder(d=9), cases)
     with pytest.raises(ModelError, match="prompt 'a' is not finite"):
         zero_shot(image, PAIRS, lambda texts: np.full((len(texts), 8), np.nan), cases)
+    with pytest.raises(DataError, match="no labels to score"):
+        zero_shot(
+            image, PAIRS, encoder(), replace(cases, labels_NC=np.ones((120, 0)), label_names=())
+        )
     strangers = Embeddings(np.ones((1, 8)), np.array(["x"]), "image")
     with pytest.raises(DataError, match=r"no case in common.*'x'.*'case0'"):
         zero_shot(strangers, PAIRS, encoder(), cases)

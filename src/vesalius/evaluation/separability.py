@@ -102,10 +102,10 @@ def separability(
 
 def first_positive(cases: CaseSet) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return the class of each case (−1: not known) and the names of the classes."""
-    positive_NC = cases.labels_NC == 1
-    unknown_N = np.isnan(cases.labels_NC).any(1)
-    none_N = np.where(unknown_N, -1, len(cases.label_names))
-    class_N = np.where(positive_NC.any(1), positive_NC.argmax(1), none_N)
+    positive_NC = np.column_stack([cases.labels_NC == 1, np.ones(len(cases), dtype=bool)])
+    class_N = positive_NC.argmax(1)
+    none_N = class_N == len(cases.label_names)
+    class_N[none_N & np.isnan(cases.labels_NC).any(1)] = -1
     return class_N.astype(np.int64), (*cases.label_names, NO_FINDING)
 
 

@@ -57,6 +57,8 @@ def zero_shot(
     """
     image, cases = align(image, cases)
     names = cases.label_names
+    if not names:
+        raise DataError("zero_shot: the cases have no labels to score")
     for label in names:
         if label not in prompts.positive:
             raise unknown(f"label in prompt set {prompts.name!r}", label, prompts.positive)
