@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vesalius.core.errors import DataError
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, UInt8
 
@@ -95,12 +97,21 @@ class Regions:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ArrayImages:
     """Images that lie in one array, ``(N, H, W)`` or ``(N, H, W, 3)`` (an :class:`ImageColumn`)."""
 
     values: UInt8[np.ndarray, "N H W ..."]
     names: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if self.values.dtype != np.uint8 or self.values.ndim not in (3, 4):
+            raise DataError(
+                "images in an array are uint8 of shape (N, H, W) or (N, H, W, 3), "
+                f"not {self.values.dtype} of shape {self.values.shape}"
+            )
+        if len(self.values) != len(self.names):
+            raise DataError(f"{len(self.values)} images have {len(self.names)} names")
 
     def __len__(self) -> int:
         return len(self.values)

@@ -11,9 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from vesalius.core.case import Case, ImageColumn, LazyImage, QuestionColumn, RegionColumn
 from vesalius.core.errors import DataError, unknown
+from vesalius.core.rows import check_ids, check_lengths, check_states, places, positions, repeated
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+
+COLUMNS = ("images", "patient_ids", "texts", "splits", "regions", "questions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CaseSet:
     """An ordered set of cases as columns of equal length N.
 
@@ -48,35 +51,28 @@ class CaseSet:
     source: str = ""
 
     def __post_init__(self) -> None:
-        n = len(self.case_ids)
-        columns: dict[str, Any] = {
-            "images": self.images,
-            "labels_NC": self.labels_NC,
-            "patient_ids": self.patient_ids,
-            "texts": self.texts,
-            "splits": self.splits,
-            "regions": self.regions,
-            "questions": self.questions,
-            **self.attributes,
-        }
-        for name, column in columns.items():
-            if column is not None and len(column) != n:
-                raise DataError(f"{self.source}: column {name!r} has {len(column)} rows, not {n}")
-        if self.labels_NC.shape != (n, len(self.label_names)):
-            raise DataError(
-                f"{self.source}: labels_NC has shape {self.labels_NC.shape}, "
-                f"not {(n, len(self.label_names))}"
-            )
+        of, n = self.source or "cases", len(self.case_ids)
+        check_ids(self.case_ids, of=of)
+        check_lengths({name: getattr(self, name) for name in COLUMNS}, n, of=of)
+        check_lengths({f"attributes[{k!r}]": v for k, v in self.attributes.items()}, n, of=of)
+        check_states(
+            self.labels_NC, self.case_ids, self.label_names, name="labels_NC", noun="label", of=of
+        )
         if self.task not in ("multilabel", "multiclass"):
             raise unknown("task", self.task, ("multilabel", "multiclass"))
-        if len(np.unique(self.case_ids)) != n:
-            names, counts = np.unique(self.case_ids, return_counts=True)
-            raise DataError(f"{self.source}: case id {names[counts > 1][0]!r} occurs twice")
+        twice = repeated(self.case_ids)
+        if twice is not None:
+            raise DataError(f"{of}: case id {twice!r} occurs twice")
 
     def __len__(self) -> int:
         return len(self.case_ids)
 
     def __getitem__(self, index: int) -> Case:
+        """Return one case; several are chosen by :meth:`select`."""
+        if not hasattr(index, "__index__"):
+            raise TypeError(
+                f"cases[...] takes one position; choose several by .select, not {index}"
+            )
         i = range(len(self))[index]
         states = (None if np.isnan(v) else bool(v) for v in self.labels_NC[i])
         return Case(
@@ -98,8 +94,7 @@ class CaseSet:
 
     def select(self, rows: ArrayLike) -> CaseSet:
         """Return the cases at the given positions, or where a boolean array holds."""
-        chosen = np.asarray(rows)
-        indices = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.intp)
+        indices = positions(rows, len(self), of=self.source or "cases")
 
         def take(column: Any) -> Any:
             if column is None:
@@ -130,14 +125,7 @@ class CaseSet:
 
     def of_cases(self, case_ids: ArrayLike) -> CaseSet:
         """Return the cases of the given ids, in their order; an id that is not here is an error."""
-        place = {str(case_id): i for i, case_id in enumerate(self.case_ids)}
-        wanted = [str(case_id) for case_id in np.asarray(case_ids)]
-        missing = [case_id for case_id in wanted if case_id not in place]
-        if missing:
-            raise DataError(
-                f"{self.source}: {len(missing)} cases are not here, first {missing[0]!r}"
-            )
-        return self.select(np.array([place[case_id] for case_id in wanted], dtype=np.intp))
+        return self.select(places(self.case_ids, case_ids, of=self.source or "cases"))
 
     def with_splits(self, splits: Sequence[str] | NDArray[np.str_]) -> CaseSet:
         """Return the same cases with another split column."""

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vesalius.core.errors import DataError
+from vesalius.core.rows import check_ids, places, positions
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Embeddings:
     """One row of width D for each case that could be encoded, as the model gave it (unnormalised).
 
@@ -29,10 +30,11 @@ class Embeddings:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_ids(self.case_ids, of="embeddings")
         if self.values_ND.ndim != 2 or len(self.values_ND) != len(self.case_ids):
             raise DataError(
-                f"embeddings of shape {self.values_ND.shape} do not fit "
-                f"{len(self.case_ids)} case ids"
+                f"embeddings are one row of width D for each case: shape {self.values_ND.shape} "
+                f"does not fit {len(self.case_ids)} case ids"
             )
         if self.modality not in ("image", "text"):
             raise DataError(f"modality {self.modality!r} is neither 'image' nor 'text'")
@@ -46,18 +48,12 @@ class Embeddings:
 
     def select(self, rows: ArrayLike) -> Embeddings:
         """Return the rows at the given positions, or where a boolean array holds."""
-        chosen = np.asarray(rows)
+        chosen = positions(rows, len(self), of="embeddings")
         return replace(self, values_ND=self.values_ND[chosen], case_ids=self.case_ids[chosen])
 
-    def of_cases(self, case_ids: NDArray[np.str_]) -> Embeddings:
+    def of_cases(self, case_ids: ArrayLike) -> Embeddings:
         """Return the rows of the given cases, in their order; a case without a row is an error."""
-        order = np.argsort(self.case_ids)
-        found = np.searchsorted(self.case_ids, case_ids, sorter=order)
-        rows = order[np.minimum(found, len(order) - 1)]
-        missing = np.asarray(case_ids)[self.case_ids[rows] != case_ids]
-        if missing.size:
-            raise DataError(f"{missing.size} cases have no embedding, first {str(missing[0])!r}")
-        return self.select(rows)
+        return self.select(places(self.case_ids, case_ids, of=f"{self.modality} embeddings"))
 
     def normalised(self) -> Float[np.ndarray, "N D"]:
         """Return the rows divided by their Euclidean length, float32 or wider."""

@@ -36,13 +36,13 @@ class ChoiceError(VesaliusError):
     """A name that is not one of the choices."""
 
 
-def unknown(kind: str, given: str, choices: Iterable[str]) -> ChoiceError:
+def unknown(kind: str, given: object, choices: Iterable[str]) -> ChoiceError:
     """Return the error for a name that is not among the choices, with the nearest right one.
 
     >>> str(unknown("objective", "infonse", ["infonce", "sigmoid"]))
     "unknown objective 'infonse'; did you mean 'infonce'? choose one of infonce, sigmoid"
     """
     names = sorted(choices)
-    near = get_close_matches(given, names, n=1, cutoff=0.6)
+    near = get_close_matches(str(given), names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return ChoiceError(f"unknown {kind} {given!r}; {hint}choose one of {', '.join(names)}")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Heatmap:
     """How much each pixel of the *original* image counts towards a target.
 
@@ -24,7 +24,7 @@ class Heatmap:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mask:
     """The pixels of the *original* image that belong to a target."""
 

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vesalius.core.errors import DataError, unknown
+from vesalius.core.rows import check_ids, check_lengths, check_states, positions
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
     """The ledger that every classification measure is a pure function of.
 
@@ -38,10 +39,16 @@ class Predictions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        shape = (len(self.case_ids), len(self.label_names))
-        for name, values in (("scores_NC", self.scores_NC), ("truths_NC", self.truths_NC)):
-            if values.shape != shape:
-                raise DataError(f"predictions: {name} has shape {values.shape}, not {shape}")
+        of = f"predictions of {self.method!r}" if self.method else "predictions"
+        n, shape = len(self.case_ids), (len(self.case_ids), len(self.label_names))
+        check_ids(self.case_ids, of=of)
+        if self.scores_NC.shape != shape:
+            raise DataError(f"{of}: scores_NC has shape {self.scores_NC.shape}, not {shape}")
+        check_states(
+            self.truths_NC, self.case_ids, self.label_names, name="truths_NC", noun="truth", of=of
+        )
+        check_lengths({"patient_ids": self.patient_ids, "splits": self.splits}, n, of=of)
+        check_lengths({f"attributes[{k!r}]": v for k, v in self.attributes.items()}, n, of=of)
         if self.task not in ("multilabel", "multiclass"):
             raise unknown("task", self.task, ("multilabel", "multiclass"))
 
@@ -55,7 +62,7 @@ class Predictions:
 
     def select(self, rows: ArrayLike) -> Predictions:
         """Return the cases at the given positions, or where a boolean array holds."""
-        chosen = np.asarray(rows)
+        chosen = positions(rows, len(self), of="predictions")
 
         def take(column: NDArray[Any] | None) -> Any:
             return None if column is None else column[chosen]
