@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 class LinearHead(Protocol):
     """A fitted linear probe: logits are ``features_ND @ weights_CD.T + bias_C``."""
 
-    weights_CD: Float[np.ndarray, "C D"]
-    bias_C: Float[np.ndarray, "C"]
+    @property
+    def weights_CD(self) -> Float[np.ndarray, "C D"]: ...
+    @property
+    def bias_C(self) -> Float[np.ndarray, "C"]: ...
 
 
 class Classifier(nn.Module):
