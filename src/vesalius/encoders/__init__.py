@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vesalius.encoders.cards import ModelCard, catalogue
     from vesalius.encoders.dual_encoder import DualEncoder
-    from vesalius.encoders.loading import ENCODERS, load
+    from vesalius.encoders.loading import ENCODERS, load, weights_folder
     from vesalius.encoders.preprocessing import Preprocessing
     from vesalius.encoders.tokenizer import Tokenizer
 
@@ -21,6 +21,7 @@ _HOME = {
     "Preprocessing": "preprocessing",
     "Tokenizer": "tokenizer",
     "load": "loading",
+    "weights_folder": "loading",
 }
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Tokenizer",
     "catalogue",
     "load",
+    "weights_folder",
 ]
 
 
