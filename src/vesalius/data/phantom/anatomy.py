@@ -6,9 +6,8 @@ coordinates (see ``canvas``); brightness runs from 0 (air) to 1 (metal).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,9 +18,12 @@ if TYPE_CHECKING:
 
 SIDES = ("right", "left")
 RIBS = 9
+MIDDLE = 0.5
+TRUNKS = 8  # vessels that leave a hilum
+FORKS = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Anatomy:
     """One patient's chest on one film. Lengths are shares of the film's side."""
 
@@ -34,11 +36,6 @@ class Anatomy:
     female: bool = False
     age: int = 55
     slant: float = 0.05  # how steeply the ribs fall
-    seed: int = 0
-
-    @cached_property
-    def middle(self) -> float:
-        return 0.5
 
     def sign(self, side: str) -> float:
         """Return the direction of a side on the image: −1 for the patient's right."""
@@ -58,7 +55,7 @@ class Anatomy:
             (0.80 * w, dome + 0.028), (0.60 * w, dome), (0.40 * w, dome + 0.002),
             (0.22 * w, dome + 0.03), (0.055, dome + 0.05), (0.045, 0.5), (0.052, 0.38),
         ]  # fmt: skip
-        return smooth([(self.middle + sign * x, y) for x, y in out])
+        return smooth([(MIDDLE + sign * x, y) for x, y in out])
 
     def heart(self) -> Float[np.ndarray, "P 2"]:
         """Return the heart's outline; its width is ``heart_share`` of the thorax."""
@@ -76,101 +73,112 @@ class Anatomy:
             (1.10 * left, base - 0.28 * tall), (0.92 * left, base - 0.55 * tall),
             (-0.06, base - 0.80 * tall),
         ]  # fmt: skip
-        return smooth([(self.middle + x, y) for x, y in out])
+        return smooth([(MIDDLE + x, y) for x, y in out])
 
     def mediastinum(self) -> Float[np.ndarray, "P 2"]:
         """Return the outline between the lungs, with the aortic knob on the patient's left."""
         knob = 0.075 + 0.02 * min(max(self.age - 40, 0), 45) / 45
         out = [
             (-0.045, 0.02), (0.045, 0.02), (0.05, self.apex + 0.10), (knob, self.apex + 0.17),
-            (knob + 0.006, self.apex + 0.205), (0.062, self.apex + 0.235), (0.075, self.apex + 0.29),
-            (0.06, 0.62), (0.05, 0.95), (-0.05, 0.95), (-0.055, 0.6), (-0.058, self.apex + 0.28),
+            (knob + 0.006, self.apex + 0.205), (0.062, self.apex + 0.235),
+            (0.075, self.apex + 0.29), (0.06, 0.62), (0.05, 0.95), (-0.05, 0.95), (-0.055, 0.6), (-0.058, self.apex + 0.28),
             (-0.056, self.apex + 0.16), (-0.048, self.apex + 0.06),
         ]  # fmt: skip
-        return smooth([(self.middle + x, y) for x, y in out])
+        return smooth([(MIDDLE + x, y) for x, y in out])
 
     def hilum(self, side: str) -> tuple[float, float]:
         """Return where the vessels of a lung leave the mediastinum."""
-        return self.middle + self.sign(side) * 0.085, 0.425 if side == "right" else 0.405
+        return MIDDLE + self.sign(side) * 0.085, 0.425 if side == "right" else 0.405
 
-    def rib(self, side: str, number: int) -> Float[np.ndarray, "P 2"]:
-        """Return the middle line of the posterior part of a rib, from the spine outwards."""
-        sign, y = self.sign(side), self.apex - 0.015 + 0.072 * number
-        reach = self.width * min(0.60 + 0.115 * number, 1.04)
-        t = np.linspace(0, 1, 9)
-        x = 0.03 + (reach - 0.03) * np.sin(t * np.pi / 2) ** 0.9
-        fall = self.slant + 0.010 * number
-        return np.stack(
-            [self.middle + sign * x, y - 0.02 * np.sin(np.pi * t) + fall * t**1.6 + 0.07 * t**5],
-            axis=1,
-        )
+    def ribs(self, side: str) -> Float[np.ndarray, "K P 2"]:
+        """Return the middle lines of the posterior parts of the ribs, from the spine outwards."""
+        number_K1, t = np.arange(RIBS)[:, None], np.linspace(0, 1, 9)
+        reach_K1 = self.width * np.minimum(0.60 + 0.115 * number_K1, 1.04)
+        x_KP = 0.03 + (reach_K1 - 0.03) * np.sin(t * np.pi / 2) ** 0.9
+        fall_K1 = self.slant + 0.010 * number_K1
+        y_KP = self.apex - 0.015 + 0.072 * number_K1 - 0.02 * np.sin(np.pi * t)
+        y_KP = y_KP + fall_K1 * t**1.6 + 0.07 * t**5
+        return np.stack([MIDDLE + self.sign(side) * x_KP, y_KP], axis=-1)
 
-    def rib_front(self, side: str, number: int) -> Float[np.ndarray, "P 2"]:
-        """Return the anterior part of a rib, from the side back down towards the sternum."""
-        sign, end = self.sign(side), self.rib(side, number)[-1]
-        t = np.linspace(0, 1, 7)
-        start = abs(end[0] - self.middle)
-        x = start - (start - 0.115 - 0.012 * number) * t**0.85
-        return np.stack([self.middle + sign * x, end[1] + 0.02 + 0.135 * t - 0.03 * t**2], axis=1)
+    def rib_fronts(self, side: str) -> Float[np.ndarray, "K P 2"]:
+        """Return the anterior parts of the ribs, from the side back down towards the sternum."""
+        end_K12, t = self.ribs(side)[:, -1:], np.linspace(0, 1, 7)
+        start_K1 = np.abs(end_K12[..., 0] - MIDDLE)
+        x_KP = start_K1 - (start_K1 - 0.115 - 0.012 * np.arange(RIBS)[:, None]) * t**0.85
+        y_KP = end_K12[..., 1] + 0.02 + 0.135 * t - 0.03 * t**2
+        return np.stack([MIDDLE + self.sign(side) * x_KP, y_KP], axis=-1)
 
     def clavicle(self, side: str) -> Float[np.ndarray, "P 2"]:
         sign = self.sign(side)
         out = [(0.03, self.apex + 0.075), (0.10, self.apex + 0.052), (0.20, self.apex + 0.038),
                (0.30, self.apex - 0.005), (0.37, self.apex - 0.02)]  # fmt: skip
-        return smooth([(self.middle + sign * x, y) for x, y in out], closed=False, rounds=2)
+        return smooth([(MIDDLE + sign * x, y) for x, y in out], closed=False, rounds=2)
 
 
-def vessels(
-    anatomy: Anatomy, side: str, rng: np.random.Generator, *, congestion: float = 0.0
-) -> list[tuple[Float[np.ndarray, "P 2"], float, float]]:
-    """Return the vessels of a lung as lines of (points, width, strength), thinner outwards.
+class Vessels(NamedTuple):
+    """Branches as curves of three points, with the width at the start and a strength in [0, 1]."""
+
+    curves_K32: Float[np.ndarray, "K 3 2"]
+    widths_K: Float[np.ndarray, "K"]
+    strengths_K: Float[np.ndarray, "K"]
+
+
+def vessels(anatomy: Anatomy, rng: np.random.Generator, *, congestion: float = 0.0) -> Vessels:
+    """Return the vessels of both lungs: they leave the hila, fork, bend and thin out.
 
     ``congestion`` widens those of the upper lung, as in heart failure.
     """
-    start = np.array(anatomy.hilum(side))
-    sign, lines = anatomy.sign(side), []
-    for angle in np.linspace(-1.25, 1.25, 9) + rng.normal(0, 0.07, 9):
-        up = angle < -0.1
-        wide = (0.0105 if not up else 0.0075) * (1 + (1.1 if up else 0.35) * congestion)
-        lines += _branch(start, angle, 0.085, wide, 4, sign, rng)
-    return lines
+    angles, starts, signs, widths = [], [], [], []
+    for side in SIDES:
+        fan = np.linspace(-1.3, 1.35, TRUNKS) + rng.normal(0, 0.10, TRUNKS)
+        up = fan < -0.1
+        wide = np.where(up, 0.0080, 0.0112) * (1 + np.where(up, 1.1, 0.35) * congestion)
+        angles.append(fan)
+        starts.append(np.array(anatomy.hilum(side)) + np.outer(0.045 * np.sin(fan), [0, 1]))
+        signs.append(np.full(TRUNKS, anatomy.sign(side)))
+        widths.append(wide * rng.uniform(0.8, 1.2, TRUNKS))
+    angle_K, start_K2 = np.concatenate(angles), np.concatenate(starts)
+    sign_K, width_K = np.concatenate(signs), np.concatenate(widths)
+    curves, all_widths, length = [], [], 0.085
+    for _ in range(FORKS):
+        length_K1 = length * rng.uniform(0.7, 1.3, (len(angle_K), 1))
+        bend_K = angle_K + rng.normal(0, 0.22, len(angle_K))
+        middle_K2 = start_K2 + 0.5 * length_K1 * _direction(bend_K, sign_K)
+        end_K2 = middle_K2 + 0.5 * length_K1 * _direction(2 * angle_K - bend_K, sign_K)
+        curves.append(np.stack([start_K2, middle_K2, end_K2], axis=1))
+        all_widths.append(width_K)
+        turn_K = rng.uniform(0.20, 0.50, len(angle_K))
+        angle_K = np.concatenate([angle_K - turn_K, angle_K + 0.7 * turn_K])
+        start_K2, sign_K = np.tile(end_K2, (2, 1)), np.tile(sign_K, 2)
+        width_K = np.concatenate([0.62 * width_K, 0.72 * width_K])
+        length *= 0.84
+    widths_K = np.concatenate(all_widths)
+    return Vessels(np.concatenate(curves), widths_K, np.minimum(0.12 + 75 * widths_K, 1.0))
 
 
-def _branch(
-    start: Float[np.ndarray, "2"], angle: float, length: float, width: float, order: int,
-    sign: float, rng: np.random.Generator,
-) -> list[tuple[Float[np.ndarray, "P 2"], float, float]]:  # fmt: skip
-    bend = angle + rng.normal(0, 0.12)
-    way = np.array([sign * np.cos(bend), np.sin(bend)])
-    middle = start + 0.5 * length * way
-    end = middle + 0.5 * length * np.array([sign * np.cos(angle), np.sin(angle)])
-    lines = [(np.stack([start, middle, end]), width, min(0.12 + 75 * width, 1.0))]
-    if order > 1:
-        turn = rng.uniform(0.22, 0.42)
-        for fork, share in ((-turn, 0.66), (turn * 0.8, 0.74)):
-            lines += _branch(end, angle + fork, length * 0.86, width * share, order - 1, sign, rng)
-    return lines
-
-
-def at_study(anatomy: Anatomy, *, breath: float, raised: tuple[float, float]) -> Anatomy:
-    """Return the chest at another depth of breath, with halves of the diaphragm raised."""
-    right, left = anatomy.domes
-    return replace(anatomy, domes=(right + breath - raised[0], left + breath - raised[1]))
+def _direction(angle_K: Float[np.ndarray, "K"], sign_K: Float[np.ndarray, "K"]) -> Any:
+    return np.stack([sign_K * np.cos(angle_K), np.sin(angle_K)], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Shapes:
-    """The masks that findings build on, each in [0, 1] with a smooth edge."""
+class Scene:
+    """One chest on one canvas: what films and findings are drawn into.
 
-    lungs: dict[str, Float[np.ndarray, "S S"]]  # what is seen of each lung
-    whole: dict[str, Float[np.ndarray, "S S"]]  # with what lies behind the heart
+    ``x`` and ``y`` are each pixel's place in the body; ``lungs`` (what is seen of each) and
+    ``heart`` are in [0, 1] with a soft edge.
+    """
+
+    anatomy: Anatomy
+    canvas: Canvas
+    x: Float[np.ndarray, "S S"]
+    y: Float[np.ndarray, "S S"]
+    lungs: dict[str, Float[np.ndarray, "S S"]]
     heart: Float[np.ndarray, "S S"]
 
 
-def shapes(anatomy: Anatomy, canvas: Canvas) -> Shapes:
-    """Return the masks of lungs and heart."""
-    heart = canvas.filled([anatomy.heart()], blur=0.003)
-    middle = canvas.filled([anatomy.mediastinum()], blur=0.004)
-    whole = {side: canvas.filled([anatomy.lung(side)], blur=0.003) for side in SIDES}
-    free = (1 - heart) * (1 - middle)
-    return Shapes({side: whole[side] * free for side in SIDES}, whole, heart)
+def scene_of(anatomy: Anatomy, canvas: Canvas) -> Scene:
+    """Return the scene of a chest, lungs and heart outlined."""
+    heart = canvas.filled([anatomy.heart()], blur=0.005)
+    free = (1 - heart) * (1 - canvas.filled([anatomy.mediastinum()], blur=0.005))
+    lungs = {side: free * canvas.filled([anatomy.lung(side)], blur=0.0045) for side in SIDES}
+    return Scene(anatomy, canvas, *canvas.grid(), lungs, heart)

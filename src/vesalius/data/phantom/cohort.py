@@ -121,5 +121,9 @@ def _lesion(name: str, rng: np.random.Generator) -> Lesion:
     sides: tuple[str, ...] = (first, second) if both else (first,)
     if name in ("Cardiomegaly", "Edema", "Support Devices"):
         sides = ()
-    kind = str(rng.choice(DEVICES, p=[0.30, 0.30, 0.15, 0.25])) if name == "Support Devices" else ""
+    kind = (
+        str(rng.choice(list(DEVICES), p=[0.30, 0.30, 0.15, 0.25]))
+        if name == "Support Devices"
+        else ""
+    )
     return Lesion(name, float(rng.beta(1.6, 1.6)), sides, float(rng.random()), kind)

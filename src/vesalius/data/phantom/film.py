@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageFilter
 
-from vesalius.data.phantom.anatomy import RIBS, SIDES, Anatomy, Shapes
-from vesalius.data.phantom.canvas import Canvas
+from vesalius.data.phantom.anatomy import MIDDLE, RIBS, SIDES, Anatomy, Scene
+from vesalius.data.phantom.canvas import Canvas, Stroke
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
+
+    Film = Float[np.ndarray, "S S"]
+
+BRIGHTEST, LEVELS = 1.4, 8192  # of the film's response curve
+BLADE = ((0.33, 0.05), (0.30, 0.17), (0.335, 0.33), (0.40, 0.15))  # of the shoulder
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,89 +44,93 @@ SITES = (
 )  # fmt: skip
 
 
-def body(
-    anatomy: Anatomy, canvas: Canvas, seen: Shapes, vessels: Float[np.ndarray, "S S"],
-    rng: np.random.Generator,
-) -> Float[np.ndarray, "S S"]:  # fmt: skip
+def body(scene: Scene, vessels: Float[np.ndarray, "S S"], rng: np.random.Generator) -> Film:
     """Return the brightness of a normal chest, 0 (air) to about 1."""
-    x, y = canvas.grid()
-    off = np.abs(x - 0.5)
+    anatomy, canvas = scene.anatomy, scene.canvas
+    coarse_x, coarse_y = canvas.grid(every=2)  # what is smooth is computed on a quarter
+    inside_ss = _outline(anatomy, np.abs(coarse_x - MIDDLE), coarse_y)
+    tissue_ss, air_ss = _densities(anatomy, coarse_x, coarse_y)
+    inside, air = canvas.enlarged(inside_ss), canvas.enlarged(air_ss)
+    lungs = scene.lungs["right"] + scene.lungs["left"]
+    film = canvas.enlarged(inside_ss * (tissue_ss + 0.018 * canvas.noise(rng, 5, every=2)))
+    film += inside * _bones(scene, lungs)
+    film += lungs * (0.085 * vessels + 0.011 * canvas.noise(rng, 24) - air)
+    film += scene.heart * (0.09 + 0.04 * np.clip((scene.y[:, :1] - 0.5) / 0.3, 0, 1))
+    for side in SIDES:
+        film += 0.080 * canvas.glow(*anatomy.hilum(side), 0.028, 0.044)
+    return film - _airways(anatomy, canvas)
+
+
+def _outline(
+    anatomy: Anatomy, off: Float[np.ndarray, "s s"], y: Float[np.ndarray, "s s"]
+) -> Float[np.ndarray, "s s"]:
+    """Return 1 within the body: the flanks, the slope of the shoulders, the neck."""
     flank = anatomy.width + 0.05 + 0.05 * anatomy.fat
     arm = np.clip((0.42 - y) / 0.22, 0, 1)
     neck = np.clip(off - 0.105, 0, 1)
     top = 0.30 * neck + 0.9 * np.clip(neck - 0.16, 0, 1) ** 2 - 0.02 * anatomy.fat
-    inside = _step((flank + 0.3 * arm**1.5 - off) / 0.012) * _step((y - top) / 0.014)
-    density = 0.47 + 0.07 * anatomy.fat + 0.13 * np.clip((y - 0.68) / 0.16, 0, 1)
-    density -= 0.10 * np.clip((off - 0.36) / 0.14, 0, 1)
-    density += 0.12 * _step((0.075 - off) / 0.045)
-    film = inside * density
-    lungs = seen.lungs["right"] + seen.lungs["left"]
-    whole = np.maximum(seen.whole["right"], seen.whole["left"])
-    depth = 0.27 + 0.05 * np.exp(-(((off - 0.24) / 0.10) ** 2)) - 0.05 * anatomy.fat
-    film -= lungs * (depth + 0.04 * np.clip((0.42 - y) / 0.3, 0, 1))
-    film += canvas.blurred(seen.heart, 0.006) * (0.09 + 0.04 * np.clip((y - 0.5) / 0.3, 0, 1))
-    film += lungs * (
-        0.075 * vessels + 0.010 * canvas.noise(rng, 22) + 0.006 * canvas.noise(rng, 60)
-    )
-    film += 0.018 * inside * canvas.noise(rng, 5)
-    for side in SIDES:
-        hx, hy = anatomy.hilum(side)
-        film += 0.085 * np.exp(-(((x - hx) / 0.040) ** 2) - ((y - hy) / 0.062) ** 2)
-    film += inside * _bones(anatomy, canvas, lungs, y, off)
-    film -= 0.065 * canvas.stroked(
-        [([(0.5, 0.03), (0.497, anatomy.apex + 0.2)], 0.032, 1.0),
-         ([(0.5, anatomy.apex + 0.2), (0.455, anatomy.apex + 0.27)], 0.016, 0.6),
-         ([(0.5, anatomy.apex + 0.2), (0.555, anatomy.apex + 0.275)], 0.015, 0.6)],
+    return _step((flank + 0.3 * arm**1.5 - off) / 0.012) * _step((y - top) / 0.014)
+
+
+def _densities(
+    anatomy: Anatomy, x: Float[np.ndarray, "s s"], y: Float[np.ndarray, "s s"]
+) -> tuple[Float[np.ndarray, "s s"], Float[np.ndarray, "s s"]]:
+    """Return how bright the soft tissue is, and how much of that the lungs' air takes away."""
+    off = np.abs(x - MIDDLE)
+    tissue = 0.47 + 0.07 * anatomy.fat + 0.13 * np.clip((y - 0.68) / 0.16, 0, 1)
+    tissue -= 0.10 * np.clip((off - 0.36) / 0.14, 0, 1)
+    tissue += 0.12 * _step((0.075 - off) / 0.045)
+    if anatomy.female:
+        lower = (0.035 + 0.05 * anatomy.fat) * np.clip((y - 0.45) / 0.25, 0, 1)
+        bust = ((off - anatomy.width * 0.62) / 0.175) ** 2 + ((y - 0.58) / 0.185) ** 2
+        tissue += lower * _step((1 - bust) / 0.12)
+    air = 0.27 + 0.05 * np.exp(-(((off - 0.24) / 0.10) ** 2)) - 0.05 * anatomy.fat
+    return tissue, air + 0.04 * np.clip((0.42 - y) / 0.3, 0, 1)
+
+
+def _airways(anatomy: Anatomy, canvas: Canvas) -> Float[np.ndarray, "S S"]:
+    """Return what the trachea, the main bronchi and the stomach's bubble of air take away."""
+    fork = (MIDDLE, anatomy.apex + 0.2)
+    tubes = canvas.stroked(
+        [Stroke([(0.5, 0.03), (0.498, anatomy.apex + 0.1), fork], 0.032),
+         Stroke([fork, (0.455, anatomy.apex + 0.27)], 0.016, 0.6),
+         Stroke([fork, (0.555, anatomy.apex + 0.275)], 0.015, 0.6)],
         blur=0.006,
     )  # fmt: skip
-    bubble = (0.5 + 0.17, anatomy.dome("left") + 0.07)
-    film -= 0.12 * canvas.dots(
-        [(*bubble, 0.034, 1.0), (bubble[0] + 0.035, bubble[1] + 0.01, 0.026, 1.0)], blur=0.010
-    )
-    if anatomy.female:
-        for side in SIDES:
-            middle = 0.5 + anatomy.sign(side) * anatomy.width * 0.62
-            bust = ((x - middle) / 0.175) ** 2 + ((y - 0.58) / 0.185) ** 2
-            lower = np.clip((y - 0.45) / 0.25, 0, 1)
-            film += (0.035 + 0.05 * anatomy.fat) * _step((1 - bust) / 0.12) * lower * inside
-    return film
+    bubble = canvas.glow(MIDDLE + 0.185, anatomy.dome("left") + 0.075, 0.036, 0.022)
+    return 0.065 * tubes + 0.13 * bubble
 
 
-def _bones(
-    anatomy: Anatomy, canvas: Canvas, lungs: Float[np.ndarray, "S S"],
-    y: Float[np.ndarray, "S S"], off: Float[np.ndarray, "S S"],
-) -> Float[np.ndarray, "S S"]:  # fmt: skip
+def _bones(scene: Scene, lungs: Film) -> Film:
     """Return what ribs, clavicles, shoulder blades and spine add."""
-    broad, rims, fronts = [], [], []
-    for side in SIDES:
-        for number in range(RIBS):
-            line = anatomy.rib(side, number)
-            wide = 0.0215 + 0.0012 * number
-            broad.append((line, wide, 0.75))
-            rims += [(line + [0, wide / 2], 0.0042, 1.0), (line - [0, wide / 2], 0.0035, 0.8)]
-            if 1 <= number < RIBS - 1:
-                fronts.append((anatomy.rib_front(side, number), 0.023, 0.55))
-    ribs = 0.035 * canvas.stroked(broad, blur=0.002) + 0.036 * canvas.stroked(rims, blur=0.0015)
-    ribs += 0.028 * canvas.stroked(fronts, blur=0.003)
+    anatomy, canvas = scene.anatomy, scene.canvas
+    ribs = np.concatenate([anatomy.ribs(side) for side in SIDES])
+    fronts = np.concatenate([anatomy.rib_fronts(side)[1:-1] for side in SIDES])
+    wide_K = np.tile(0.0215 + 0.0012 * np.arange(RIBS), len(SIDES))
+    half_K12 = np.stack([np.zeros_like(wide_K), wide_K / 2], axis=1)[:, None]
+    ones_K = np.ones(len(ribs))
+    backs = canvas.curves(
+        np.concatenate([ribs, ribs + half_K12, ribs - half_K12]),
+        np.concatenate([wide_K, 0.0042 * ones_K, 0.0035 * ones_K]),
+        np.concatenate([0.55 * ones_K, ones_K, 0.85 * ones_K]),
+        blur=0.0015,
+    )
+    before = canvas.curves(fronts, np.full(len(fronts), 0.023), np.ones(len(fronts)))
+    bones = (0.078 * backs + 0.030 * before) * (0.55 + 0.45 * lungs)
     collar, blades = [], []
     for side in SIDES:
-        line, sign = anatomy.clavicle(side), anatomy.sign(side)
-        collar += [
-            (line, 0.030, 0.7),
-            (line - [0, 0.013], 0.005, 1.0),
-            (line + [0, 0.013], 0.005, 1.0),
-        ]
-        edge = [(0.33, anatomy.apex + 0.05), (0.30, anatomy.apex + 0.17), (0.335, anatomy.apex + 0.33),
-                (0.40, anatomy.apex + 0.15)]  # fmt: skip
-        blades.append([(0.5 + sign * a, b) for a, b in edge])
-    bones = ribs * (0.55 + 0.45 * lungs)
+        sign, line = anatomy.sign(side), anatomy.clavicle(side)
+        collar += [Stroke(line, 0.026, 0.65, end=0.034), Stroke(line - [0, 0.013], 0.005, 1.0),
+                   Stroke(line + [0, 0.014], 0.005, 1.0)]  # fmt: skip
+        blades.append([(MIDDLE + sign * a, anatomy.apex + b) for a, b in BLADE])
     bones += 0.085 * canvas.stroked(collar, blur=0.0015)
-    bones += 0.045 * canvas.filled(blades, blur=0.003)
-    heads = [(0.5 + anatomy.sign(s) * 0.44, anatomy.apex + 0.035, 0.055, 1.0) for s in SIDES]
-    bones += 0.07 * canvas.dots(heads, blur=0.004)
-    discs = 0.5 + 0.5 * np.cos(2 * np.pi * (y / 0.047))
-    bones += _step((0.034 - off) / 0.006) * (0.035 + 0.03 * discs)
-    return bones
+    bones += 0.05 * canvas.filled(blades, blur=0.005)
+    for side in SIDES:
+        head = MIDDLE + anatomy.sign(side) * 0.44
+        bones += 0.09 * canvas.glow(head, anatomy.apex + 0.035, 0.034, 0.034)
+    spine = _step((0.034 - np.abs(scene.x - MIDDLE)) / 0.006)
+    discs = 0.5 + 0.5 * np.cos(2 * np.pi / 0.047 * scene.y[:, :1])
+    return bones + spine * (0.035 + 0.03 * discs)
 
 
 def expose(
@@ -129,14 +138,16 @@ def expose(
 ) -> UInt8[np.ndarray, "S S"]:
     """Return the film as a scanner of a site shows it: uint8."""
     side = canvas.side
-    values = np.clip(film * rng.uniform(0.94, 1.07), 0, 1.3) ** np.float32(site.gamma)
-    values = (values - 0.40) * (2.3 * site.contrast) + (site.brightness + rng.normal(0, 0.05))
-    values = 0.5 + 0.5 * np.tanh(values)  # the shoulder and toe of a film
+    dark = np.linspace(0, BRIGHTEST, LEVELS, dtype=np.float32)
+    curve = np.clip(dark * rng.uniform(0.94, 1.07), 0, 1.3) ** site.gamma
+    curve = (curve - 0.40) * (2.3 * site.contrast) + (site.brightness + rng.normal(0, 0.05))
+    curve = (0.5 + 0.5 * np.tanh(curve)).astype(np.float32)  # the shoulder and toe of a film
+    values = curve[(np.clip(film, 0, BRIGHTEST) * ((LEVELS - 1) / BRIGHTEST)).astype(np.uint16)]
     if site.vignette:
         centres = (np.arange(side, dtype=np.float32) + 0.5) / side - 0.5
         values -= site.vignette * 2 * (centres[:, None] ** 2 + centres[None, :] ** 2)
-    grain = rng.standard_normal((side, side), dtype=np.float32)
-    values += np.float32(site.grain) * grain * np.sqrt(np.clip(values, 0.05, 1))
+    grain = rng.random((side, side), dtype=np.float32) - np.float32(0.5)
+    values += np.float32(12**0.5 * site.grain) * grain * np.sqrt(np.clip(values, 0.05, 1))
     image = Image.fromarray((np.clip(values, 0, 1) * 255).astype(np.uint8))
     if site.sharpen:
         radius = max(side / 110, 0.8)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vesalius.core import Mask
-from vesalius.data.phantom.anatomy import SIDES, shapes, vessels
+from vesalius.data.phantom.anatomy import scene_of, vessels
 from vesalius.data.phantom.canvas import Canvas
 from vesalius.data.phantom.cohort import Study
 from vesalius.data.phantom.film import body, expose
-from vesalius.data.phantom.findings import FINDINGS, ORDER, Scene
+from vesalius.data.phantom.findings import FINDINGS, ORDER
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -27,16 +27,15 @@ def render(study: Study, side: int) -> tuple[UInt8[np.ndarray, "S S"], dict[str,
         scale=rng.uniform(0.96, 1.06),
         turn=rng.normal(0, 0.025),
     )
-    seen = shapes(anatomy, canvas)
+    scene = scene_of(anatomy, canvas)
     failing = study.lesion("Edema")
     congestion = 0.0 if failing is None else 0.4 + 0.6 * failing.severity
-    lines = [line for s in SIDES for line in vessels(anatomy, s, rng, congestion=congestion)]
-    film = body(anatomy, canvas, seen, canvas.stroked(lines, blur=0.0025), rng)
-    scene = Scene(anatomy, canvas, seen, *canvas.grid())
+    branches = vessels(anatomy, rng, congestion=congestion)
+    film = body(scene, canvas.curves(*branches, taper=0.75, blur=0.0015), rng)
     masks = {
-        "Right Lung": seen.lungs["right"] > 0.5,
-        "Left Lung": seen.lungs["left"] > 0.5,
-        "Heart": seen.heart > 0.5,
+        "Right Lung": scene.lungs["right"] > 0.5,
+        "Left Lung": scene.lungs["left"] > 0.5,
+        "Heart": scene.heart > 0.5,
     }
     drawn = {lesion.name: lesion for lesion in study.lesions}
     for name in ORDER:
