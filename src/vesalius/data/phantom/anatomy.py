@@ -81,7 +81,8 @@ class Anatomy:
         out = [
             (-0.045, 0.02), (0.045, 0.02), (0.05, self.apex + 0.10), (knob, self.apex + 0.17),
             (knob + 0.006, self.apex + 0.205), (0.062, self.apex + 0.235),
-            (0.075, self.apex + 0.29), (0.06, 0.62), (0.05, 0.95), (-0.05, 0.95), (-0.055, 0.6), (-0.058, self.apex + 0.28),
+            (0.075, self.apex + 0.29), (0.06, 0.62), (0.05, 0.95), (-0.05, 0.95),
+            (-0.055, 0.6), (-0.058, self.apex + 0.28),
             (-0.056, self.apex + 0.16), (-0.048, self.apex + 0.06),
         ]  # fmt: skip
         return smooth([(MIDDLE + x, y) for x, y in out])

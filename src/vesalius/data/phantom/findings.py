@@ -209,7 +209,8 @@ def _pacemaker(scene: Scene, rng: np.random.Generator) -> Layer:
     """A rounded can under the left clavicle, its header, and a lead into the right ventricle."""
     top = scene.anatomy.apex + 0.09
     can = [(0.715, top + 0.035), (0.725, top + 0.012), (0.80, top), (0.825, top + 0.022),
-           (0.83, top + 0.075), (0.815, top + 0.095), (0.74, top + 0.105), (0.72, top + 0.085)]  # fmt: skip
+           (0.83, top + 0.075), (0.815, top + 0.095), (0.74, top + 0.105),
+           (0.72, top + 0.085)]  # fmt: skip
     header = [(0.73, top + 0.012), (0.735, top - 0.008), (0.785, top - 0.016), (0.79, top + 0.003)]
     lead = smooth([(0.74, top), (0.66, top - 0.035), (0.57, top - 0.015), (0.51, top + 0.06),
                    (0.468, 0.42), (0.475, 0.56), (0.53, scene.anatomy.dome("left") - 0.045),

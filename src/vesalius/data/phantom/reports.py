@@ -25,34 +25,40 @@ PRESENT = {
     "Cardiomegaly": ("The heart is {degree}ly enlarged.", "{Degree} cardiomegaly.",
                      "The cardiac silhouette is {degree}ly enlarged.",
                      "Heart size is increased, consistent with {degree} cardiomegaly."),
-    "Pleural Effusion": ("{Size} {side} pleural effusion.", "There is a {size} {side} pleural effusion.",
-                         "Blunting of the {side} costophrenic angle, consistent with a {size} effusion.",
+    "Pleural Effusion": ("{Size} {side} pleural effusion.",
+                         "There is a {size} {side} pleural effusion.",
+                         "Blunting of the {side} costophrenic angle by a {size} effusion.",
                          "{Size} {side} pleural fluid."),
     "Consolidation": ("{Degree} consolidation in the {side} {zone} zone.",
                       "Airspace consolidation in the {side} {zone} lung with air bronchograms.",
                       "{Size} {side} {zone} lung consolidation, concerning for pneumonia."),
-    "Atelectasis": ("{Degree} {side} basilar atelectasis.", "Plate-like atelectasis at the {side} lung base.",
+    "Atelectasis": ("{Degree} {side} basilar atelectasis.",
+                    "Plate-like atelectasis at the {side} lung base.",
                     "Linear opacities at the {side} base, consistent with {degree} atelectasis.",
                     "{Degree} volume loss and atelectasis in the {side} lower lung."),
     "Edema": ("{Degree} pulmonary edema.", "{Degree} interstitial edema with vascular congestion.",
               "Perihilar haze and Kerley B lines, consistent with {degree} pulmonary edema.",
               "Pulmonary vascular congestion with {degree} edema."),
-    "Nodule": ("{mm} mm nodule in the {side} {zone} lung.", "There is a {size} {side} {zone} zone pulmonary nodule.",
+    "Nodule": ("{mm} mm nodule in the {side} {zone} lung.",
+               "There is a {size} {side} {zone} zone pulmonary nodule.",
                "Rounded nodular opacity in the {side} {zone} lung, about {mm} mm."),
     "Fracture": ("{Number} displaced {side} rib {fracture}.", "{Side} rib {fracture} with callus.",
                  "There {are} {number} lateral {side} rib {fracture}."),
     "Pneumothorax": ("{Size} {side} pneumothorax.", "There is a {size} {side} apical pneumothorax.",
                      "Visible pleural line on the {side}, consistent with a {size} pneumothorax."),
-    "Support Devices": ("A {kind} is in place.", "{Kind} in situ.", "There is a {kind}.",
-                        "{Kind} projects over the chest."),
+    "Support Devices": ("{A_kind} {is_} in place.", "{Kind} in situ.", "There {is_} {a_kind}.",
+                        "{Kind} over the chest."),
 }  # fmt: skip
 ABSENT = {
-    "Cardiomegaly": ("The heart is normal in size.", "Heart size is within normal limits.", "No cardiomegaly.",
-                     "The cardiac silhouette is normal."),
-    "Pleural Effusion": ("No pleural effusion.", "The costophrenic angles are sharp.", "No effusion is seen."),
-    "Consolidation": ("No focal consolidation.", "No airspace consolidation.", "No focal airspace disease."),
+    "Cardiomegaly": ("The heart is normal in size.", "Heart size is within normal limits.",
+                     "No cardiomegaly.", "The cardiac silhouette is normal."),
+    "Pleural Effusion": ("No pleural effusion.", "The costophrenic angles are sharp.",
+                         "No effusion is seen."),
+    "Consolidation": ("No focal consolidation.", "No airspace consolidation.",
+                      "No focal airspace disease."),
     "Atelectasis": ("No atelectasis.",),
-    "Edema": ("No pulmonary edema.", "The pulmonary vasculature is normal.", "No vascular congestion."),
+    "Edema": ("No pulmonary edema.", "The pulmonary vasculature is normal.",
+              "No vascular congestion."),
     "Nodule": ("No suspicious nodule.", "No pulmonary nodule."),
     "Fracture": ("No acute rib fracture.", "The bony thorax is intact.", "No displaced fracture."),
     "Pneumothorax": ("No pneumothorax.", "There is no pneumothorax."),
@@ -60,12 +66,14 @@ ABSENT = {
 }  # fmt: skip
 SHORT = {
     "Cardiomegaly": "cardiomegaly", "Pleural Effusion": "pleural effusion",
-    "Consolidation": "focal consolidation", "Atelectasis": "atelectasis", "Edema": "pulmonary edema",
-    "Nodule": "pulmonary nodule", "Fracture": "rib fracture", "Pneumothorax": "pneumothorax",
+    "Consolidation": "focal consolidation", "Atelectasis": "atelectasis",
+    "Edema": "pulmonary edema", "Nodule": "pulmonary nodule", "Fracture": "rib fracture",
+    "Pneumothorax": "pneumothorax",
 }  # fmt: skip
-DENIED = {"Pleural Effusion": 0.75, "Pneumothorax": 0.75, "Consolidation": 0.65, "Cardiomegaly": 0.8,
-          "Edema": 0.35, "Nodule": 0.15, "Fracture": 0.25, "Atelectasis": 0.12,
-          "Support Devices": 0.12}  # fmt: skip
+DENIED = {
+    "Pleural Effusion": 0.75, "Pneumothorax": 0.75, "Consolidation": 0.65, "Cardiomegaly": 0.8,
+    "Edema": 0.35, "Nodule": 0.15, "Fracture": 0.25, "Atelectasis": 0.12, "Support Devices": 0.12,
+}  # fmt: skip
 NORMAL = (
     "The lungs are clear.",
     "The lungs are well expanded and clear.",
@@ -109,10 +117,10 @@ def report(study: Study) -> str:
         sentences.append(_one(NORMAL, rng))
     if rng.random() < 0.5:
         sentences.append(_one(UNREMARKABLE, rng))
-    order = rng.permutation(len(sentences))
-    findings = [sentences[i] for i in order]
-    if study.number > 0 and findings and rng.random() < 0.6:
-        findings[0] = _one(BEFORE, rng) + _lower(findings[0])
+    if study.number > 0 and present and rng.random() < 0.6:
+        first = int(rng.integers(len(present)))
+        sentences[first] = _one(BEFORE, rng) + _lower(sentences[first])
+    findings = [sentences[i] for i in rng.permutation(len(sentences))]
     return f"{' '.join(findings)} {_impression(study, rng)}".strip()
 
 
@@ -138,15 +146,10 @@ def _present(lesion: Lesion, rng: np.random.Generator) -> str:
         "degree": adverb, "size": size, "side": _side(lesion),
         "zone": ZONES[min(int(lesion.place * 3), 2)], "mm": str(8 + int(14 * lesion.severity)),
         "number": number, "fracture": "fracture" if count == 1 else "fractures",
-        "are": "is" if count == 1 else "are", "kind": lesion.kind,
+        "are": "is" if count == 1 else "are", "kind": lesion.kind, **_device(lesion.kind),
     }  # fmt: skip
     words |= {key.capitalize(): value[:1].upper() + value[1:] for key, value in words.items()}
     sentence = _one(PRESENT[lesion.name], rng).format(**words)
-    sentence = sentence.replace("A endo", "An endo").replace("a endo", "an endo")
-    sentence = sentence.replace("A monitoring electrodes is", "Monitoring electrodes are")
-    sentence = sentence.replace("is a monitoring", "are monitoring").replace(
-        "s projects", "s project"
-    )
     if (
         lesion.name not in ("Support Devices", "Cardiomegaly")
         and lesion.severity < 0.25
@@ -154,6 +157,13 @@ def _present(lesion: Lesion, rng: np.random.Generator) -> str:
     ):
         sentence = _hedged(sentence, rng)
     return sentence
+
+
+def _device(kind: str) -> dict[str, str]:
+    """Return a device with its article, and the verb that goes with it."""
+    if kind.endswith("s"):
+        return {"a_kind": kind, "is_": "are"}
+    return {"a_kind": f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}", "is_": "is"}
 
 
 def _hedged(sentence: str, rng: np.random.Generator) -> str:
