@@ -26,8 +26,8 @@ PRESENT = {
                      "The cardiac silhouette is {degree}ly enlarged.",
                      "Heart size is increased, consistent with {degree} cardiomegaly."),
     "Pleural Effusion": ("{Size} {side} pleural effusion.",
-                         "There is a {size} {side} pleural effusion.",
-                         "Blunting of the {side} costophrenic angle by a {size} effusion.",
+                         "There is {a_size} {side} pleural effusion.",
+                         "Blunting of the {side} costophrenic angle by {a_size} effusion.",
                          "{Size} {side} pleural fluid."),
     "Consolidation": ("{Degree} consolidation in the {side} {zone} zone.",
                       "Airspace consolidation in the {side} {zone} lung with air bronchograms.",
@@ -40,12 +40,12 @@ PRESENT = {
               "Perihilar haze and Kerley B lines, consistent with {degree} pulmonary edema.",
               "Pulmonary vascular congestion with {degree} edema."),
     "Nodule": ("{mm} mm nodule in the {side} {zone} lung.",
-               "There is a {size} {side} {zone} zone pulmonary nodule.",
+               "There is {a_size} {side} {zone} zone pulmonary nodule.",
                "Rounded nodular opacity in the {side} {zone} lung, about {mm} mm."),
     "Fracture": ("{Number} displaced {side} rib {fracture}.", "{Side} rib {fracture} with callus.",
                  "There {are} {number} lateral {side} rib {fracture}."),
-    "Pneumothorax": ("{Size} {side} pneumothorax.", "There is a {size} {side} apical pneumothorax.",
-                     "Visible pleural line on the {side}, consistent with a {size} pneumothorax."),
+    "Pneumothorax": ("{Size} {side} pneumothorax.", "There is {a_size} {side} apical pneumothorax.",
+                     "Visible pleural line on the {side}, consistent with {a_size} pneumothorax."),
     "Support Devices": ("{A_kind} {is_} in place.", "{Kind} in situ.", "There {is_} {a_kind}.",
                         "{Kind} over the chest."),
 }  # fmt: skip
@@ -146,7 +146,8 @@ def _present(lesion: Lesion, rng: np.random.Generator) -> str:
         "degree": adverb, "size": size, "side": _side(lesion),
         "zone": ZONES[min(int(lesion.place * 3), 2)], "mm": str(8 + int(14 * lesion.severity)),
         "number": number, "fracture": "fracture" if count == 1 else "fractures",
-        "are": "is" if count == 1 else "are", "kind": lesion.kind, **_device(lesion.kind),
+        "are": "is" if count == 1 else "are", "kind": lesion.kind, "a_size": _a(size),
+        **_device(lesion.kind),
     }  # fmt: skip
     words |= {key.capitalize(): value[:1].upper() + value[1:] for key, value in words.items()}
     sentence = _one(PRESENT[lesion.name], rng).format(**words)
@@ -163,7 +164,11 @@ def _device(kind: str) -> dict[str, str]:
     """Return a device with its article, and the verb that goes with it."""
     if kind.endswith("s"):
         return {"a_kind": kind, "is_": "are"}
-    return {"a_kind": f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}", "is_": "is"}
+    return {"a_kind": _a(kind), "is_": "is"}
+
+
+def _a(word: str) -> str:
+    return f"{'an' if word[:1] in 'aeiou' else 'a'} {word}"
 
 
 def _hedged(sentence: str, rng: np.random.Generator) -> str:
