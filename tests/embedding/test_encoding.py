@@ -1,4 +1,4 @@
-"""Encode: each different input once, in any order, through kills; the model comes back unchanged."""
+"""Encode: each different input once, in any order, through kills; the model stays as it was."""
 
 import json
 import os

@@ -62,7 +62,9 @@ def test_does_not_depend_on_the_order_of_pairs_nor_on_their_lengths():
 def test_gradients_are_right():
     image, text = (t.requires_grad_() for t in pair(4, 3))
     scale = torch.tensor(7.0, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda i, t, s: infonce(i, t, logit_scale=s), (image, text, scale))
+    assert torch.autograd.gradcheck(
+        lambda i, t, s: infonce(i, t, logit_scale=s), (image, text, scale)
+    )
 
 
 def test_a_batch_of_one_costs_nothing():

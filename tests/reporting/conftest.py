@@ -229,9 +229,7 @@ def page(scores_by_method, labels_NC):
             "Texts that several images share count as right for each of them.",
             [figures.recall_at_k(_recalls(rng), chance={1: 0.001, 5: 0.004, 10: 0.008})],
         ),
-        Section(
-            "How the model learnt", "", [figures.learning_curves(_curves(rng), best_epoch=8)]
-        ),
+        Section("How the model learnt", "", [figures.learning_curves(_curves(rng), best_epoch=8)]),
         Section("Cases to look at", "", [Examples(_cards(rng), "Chosen by rule.")]),
         Section("What the numbers rest on", "", audit),
         Section("Hostile strings", "", [Text("\n\n".join(HOSTILE)), Notice(HOSTILE[4], "error")]),
@@ -253,7 +251,9 @@ def page(scores_by_method, labels_NC):
         ],
         sections=sections,
         notes=("Nothing here holds for patients.",),
-        recipe_yaml="question: …\nseed: 0\ndata:\n  reader: iu_xray\n  note: '" + HOSTILE[3] + "'\n",
+        recipe_yaml="question: …\nseed: 0\ndata:\n  reader: iu_xray\n  note: '"
+        + HOSTILE[3]
+        + "'\n",
         command="vesalius study run iu_xray data.root=/data/iu_xray model=biomedclip",
         environment={"python": "3.11.2", "vesalius": "0.1.0", "torch": "2.15.0"},
         hashes={"weights": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},

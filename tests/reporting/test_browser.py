@@ -23,14 +23,15 @@ QUIET = (
     "--disable-component-update", "--disable-sync", "--disable-extensions",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )  # fmt: skip
-OVERFLOW = """JSON.stringify({
+SEEN = """JSON.stringify({
   page: document.documentElement.scrollWidth, window: document.documentElement.clientWidth,
-  images: [...document.images].filter(i => !(i.complete && i.naturalWidth)).length,
-  scripts: document.scripts.length, styled: getComputedStyle(document.body).marginTop,
-  tall: document.documentElement.scrollHeight,
+  broken: [...document.images].filter(i => i.complete && !i.naturalWidth).length,
+  images: document.images.length, scripts: document.scripts.length,
+  ran: typeof window.hostile !== 'undefined', title: document.title,
   wide: [...document.querySelectorAll('body *')].filter(e =>
-    e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && !e.closest('.scroll, .picture, pre')
-    && getComputedStyle(e).position !== 'absolute').map(e => e.outerHTML.slice(0, 80))})"""
+    e.getBoundingClientRect().right > document.documentElement.clientWidth + 1
+    && !e.closest('.scroll, .picture, pre') && getComputedStyle(e).position !== 'absolute'
+  ).map(e => e.outerHTML.slice(0, 80))})"""
 
 
 class Browser:
@@ -115,3 +116,57 @@ def launch(program, folder):
     for domain in ("Page", "Runtime", "Network", "Log", "Audits"):
         browser.ask(f"{domain}.enable")
     return browser
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        pytest.skip("no Chromium here: the page is not opened in a browser (.ci/run installs one)")
+    opened = launch(program, tmp_path_factory.mktemp("browser"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def address(page, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    path.write_text(render(page), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 800)])
+def test_the_page_fits_its_window_and_runs_nothing(browser, address, width, height, dark):
+    browser.open(address, width=width, height=height, dark=dark)
+    seen = json.loads(browser.value(SEEN))
+    assert seen["page"] <= seen["window"]
+    assert seen["wide"] == []
+    assert seen["images"] > 10
+    assert (seen["broken"], seen["scripts"], seen["ran"]) == (0, 0, False)
+    assert "IU X-ray" in seen["title"]
+
+
+def test_the_page_asks_for_nothing_and_breaks_no_policy(browser, address):
+    browser.open(address, width=1280, height=900)
+    browser.value("window.scrollTo(0, document.documentElement.scrollHeight); 0")
+    time.sleep(0.5)
+    browser.ask("Runtime.evaluate", expression="1")  # what came meanwhile is now among the events
+    asked = [
+        event["params"]["request"]["url"]
+        for event in browser.events
+        if event.get("method") == "Network.requestWillBeSent"
+    ]
+    assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
+    assert sum(url.startswith("file:") for url in asked) == 1
+    loud = [e for e in browser.events if e.get("method") in ("Log.entryAdded", "Audits.issueAdded")]
+    assert loud == []
+
+
+def test_the_policy_stops_what_would_run(browser, address):
+    browser.open(address, width=1280, height=900)
+    browser.value(
+        "(() => { const s = document.createElement('script'); s.textContent = 'window.hostile = 1';"
+        "document.body.append(s); return 0 })()"
+    )
+    assert json.loads(browser.value(SEEN))["ran"] is False

@@ -59,7 +59,7 @@ class Anatomy:
 
     def heart(self) -> Float[np.ndarray, "P 2"]:
         """Return the heart's outline; its width is ``heart_share`` of the thorax."""
-        wide = 2 * self.width * self.heart_share
+        wide = 2 * self.width * self.heart_share / 1.066  # so much bulges the outline below
         base = float(np.mean(self.domes)) + 0.035
         tall = 0.155 + 0.30 * wide
         left, right = -0.33 * wide, 0.67 * wide

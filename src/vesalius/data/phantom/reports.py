@@ -71,7 +71,7 @@ SHORT = {
     "Pneumothorax": "pneumothorax",
 }  # fmt: skip
 DENIED = {
-    "Pleural Effusion": 0.75, "Pneumothorax": 0.75, "Consolidation": 0.65, "Cardiomegaly": 0.8,
+    "Pleural Effusion": 0.6, "Pneumothorax": 0.5, "Consolidation": 0.5, "Cardiomegaly": 0.7,
     "Edema": 0.35, "Nodule": 0.15, "Fracture": 0.25, "Atelectasis": 0.12, "Support Devices": 0.12,
 }  # fmt: skip
 NORMAL = (
