@@ -12,12 +12,20 @@ def tiny():
     return encoders.load("tiny", texts=["No pleural effusion.", "Left pneumothorax."] * 3)
 
 
-def test_patch_features_average_to_the_embedding(tiny):
+def test_an_image_of_one_patch_is_its_patch(tiny):
+    pixels_BCHW = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        patches_BDhw = tiny.patch_features(pixels_BCHW)
+        assert patches_BDhw.shape[2:] == (1, 1)
+        torch.testing.assert_close(patches_BDhw[..., 0, 0], tiny.encode_image(pixels_BCHW))
+
+
+def test_exposure_and_contrast_change_nothing(tiny):
     pixels_BCHW = torch.randn(2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        image_BD = tiny.encode_image(pixels_BCHW)
-        patches_BDhw = tiny.patch_features(pixels_BCHW)
-    torch.testing.assert_close(patches_BDhw.mean((2, 3)), image_BD)
+        plain, relit = tiny.encode_image(pixels_BCHW), tiny.encode_image(0.7 * pixels_BCHW + 0.2)
+        assert torch.isfinite(tiny.encode_image(torch.ones(1, 3, 112, 112))).all()
+    torch.testing.assert_close(relit, plain, rtol=1e-2, atol=1e-3)
 
 
 def test_grey_and_colour_images_of_any_shape_become_squares(tiny):

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 WIDTH = 256
 CHANNELS = (32, 64, 128, 256)
-BLOCKS = (0, 1, 1, 1)
+BLOCKS = (0, 0, 1, 1)
 TEXT_WIDTH = 192
-TEXT_LAYERS = 3
+TEXT_LAYERS = 2
 TEXT_HEADS = 4
 CONTEXT = 128
 IMAGE_SIZE = 112
+EVEN = 1e-3  # keeps an image of one shade at zero
 
 
 class _Block(nn.Module):
@@ -56,9 +57,10 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class ImageTower(nn.Module):
-    """Strided 3 × 3 convolutions and residual blocks, mean over patches, linear projection.
+    """Strided 3 × 3 convolutions and residual blocks, maximum over patches, linear projection.
 
-    The mean of ``patch_features`` over the patches is the embedding.
+    Each image is brought to mean 0 and deviation 1 first: how a scanner exposes says nothing. The
+    maximum keeps what is small: a nodule lies in one patch of many.
     """
 
     def __init__(self, *, channels: Sequence[int], blocks: Sequence[int], width: int) -> None:
@@ -73,13 +75,15 @@ class ImageTower(nn.Module):
         self.projection = nn.Linear(before, width)
 
     def forward(self, pixels_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D"]:
-        return self.projection(self._features(pixels_BCHW).mean((2, 3)))
+        return self.projection(self._features(pixels_BCHW).amax((2, 3)))
 
     def patch_features(self, pixels_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
         features_BhwC = self._features(pixels_BCHW).permute(0, 2, 3, 1)
         return self.projection(features_BhwC).permute(0, 3, 1, 2)
 
     def _features(self, pixels_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
+        std_B111, mean_B111 = torch.std_mean(pixels_BCHW, (1, 2, 3), keepdim=True)
+        pixels_BCHW = (pixels_BCHW - mean_B111) / (std_B111 + EVEN)
         return self.trunk(pixels_BCHW.contiguous(memory_format=torch.channels_last))
 
 
@@ -104,6 +108,10 @@ class TextTower(nn.Module):
         nn.init.normal_(self.words.weight, std=0.02)
         nn.init.normal_(self.places, std=0.01)
         self.layers = nn.ModuleList(_Layer(text_width, heads) for _ in range(layers))
+        for module in self.layers.modules():  # as GPT-2 starts: words before their mixtures
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
         self.norm = nn.LayerNorm(text_width)
         self.projection = nn.Linear(text_width, width)
 
