@@ -88,7 +88,7 @@ class ImageTower(nn.Module):
 
 
 class TextTower(nn.Module):
-    """A pre-norm transformer over word pieces, mean over the tokens, linear projection."""
+    """A pre-norm transformer over word pieces, maximum over the tokens, linear projection."""
 
     def __init__(
         self,
@@ -122,8 +122,8 @@ class TextTower(nn.Module):
         x_BLD = self.words(tokens_BL) + self.places[:length]
         for layer in self.layers:
             x_BLD = layer(x_BLD, known_BL)
-        x_BLD = self.norm(x_BLD) * known_BL[:, :, None]
-        return self.projection(x_BLD.sum(1) / known_BL.sum(1, keepdim=True))
+        x_BLD = self.norm(x_BLD).masked_fill(~known_BL[:, :, None], float("-inf"))
+        return self.projection(x_BLD.amax(1))
 
 
 class _Layer(nn.Module):

@@ -1,10 +1,11 @@
-"""Views of whole batches that keep left and right apart: no flip, a heart lies on one side.
+"""Other views of images and texts that say the same: no flip, a heart lies on one side.
 
 Legend of shapes: B batch, C channels, H W pixels.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,6 +20,8 @@ SHIFT = 0.08  # of half a side
 ZOOM = 0.10
 CONTRAST = 0.15
 BRIGHTNESS = 0.15  # in units of prepared pixels
+SHORTENED = 0.4  # of the texts
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 def jitter(
@@ -50,3 +53,20 @@ def jitter(
     contrast_B111 = (1 + CONTRAST * draws_B6[:, 4])[:, None, None, None]
     brightness_B111 = (BRIGHTNESS * draws_B6[:, 5])[:, None, None, None]
     return moved_BCHW * contrast_B111 + brightness_B111
+
+
+def shortened(text: str, *, generator: torch.Generator) -> str:
+    """Return the text, or, four times in ten, only some of its sentences, in their order.
+
+    A prompt is one sentence: a model that saw whole reports only would not know what to do with it
+    (ConVIRT, Zhang et al. 2022, section 3.3, always draws a single one).
+
+    >>> shortened("Clear lungs.", generator=torch.Generator().manual_seed(0))
+    'Clear lungs.'
+    """
+    sentences = SENTENCE_END.split(text.strip())
+    if len(sentences) < 2 or torch.rand((), generator=generator) >= SHORTENED:
+        return text
+    count = int(torch.randint(1, len(sentences) + 1, (), generator=generator))
+    chosen = torch.randperm(len(sentences), generator=generator)[:count].sort().values
+    return " ".join(sentences[i] for i in chosen.tolist())

@@ -19,7 +19,7 @@ from torch import nn
 
 from vesalius.core import CaseSet, DataError, TrainingError
 from vesalius.objectives import objective as find_objective
-from vesalius.training.augment import jitter
+from vesalius.training.augment import jitter, shortened
 from vesalius.training.fingerprint import cases_hash
 from vesalius.training.freezing import frozen
 from vesalius.training.images import TrainingImages
@@ -58,7 +58,8 @@ def pretrain(
         objective: a name of ``vesalius.objectives.OBJECTIVES``.
         freeze_image: keep the image tower as it is, batch statistics included.
         freeze_text: keep the text tower as it is.
-        augment: turn, shift, zoom and relight each training image a little; never flip it.
+        augment: turn, shift, zoom and relight each training image a little, never flip it; leave
+            out sentences of a text now and then.
 
     Raises:
         ChoiceError: there is no such objective.
@@ -81,6 +82,7 @@ def pretrain(
         **{f"model.{key}": value for key, value in model.identity().items()},
         **{f"{name}_cases": cases_hash(cases, texts=True) for name, cases in splits.items()},
     }
+    texts = {name: _words(cases) for name, cases in splits.items()}
     still = chain(
         model.image_parameters() if freeze_image else (),
         model.text_parameters() if freeze_text else (),
@@ -89,7 +91,8 @@ def pretrain(
         task = _Pairs(
             module=model,
             splits=splits,
-            tokens={name: _tokens(model, cases) for name, cases in splits.items()},
+            texts=texts,
+            tokens={name: model.tokenize(own) for name, own in texts.items()},
             images=TrainingImages(splits, model.preprocess, conditions),
             objective=loss,
             augment=augment,
@@ -105,6 +108,7 @@ class _Pairs:
 
     module: Any
     splits: dict[str, CaseSet]
+    texts: dict[str, list[str]]
     tokens: dict[str, Tensor]
     images: TrainingImages
     objective: Callable[..., Tensor]
@@ -127,11 +131,14 @@ class _Pairs:
     ) -> tuple[Tensor, float]:
         rows_B, pixels_BCHW = batch
         pixels_BCHW = pixels_BCHW.to(self.module.logit_scale.device, non_blocking=True)
+        tokens_BL = self.tokens[split][rows_B]
         if self.augment and generator is not None:
             pixels_BCHW = jitter(pixels_BCHW, generator=generator)
+            views = [shortened(self.texts[split][i], generator=generator) for i in rows_B]
+            tokens_BL = self.module.tokenize(views)
         loss = self.objective(
             self.module.encode_image(pixels_BCHW),
-            self.module.encode_text(self.tokens[split][rows_B]),
+            self.module.encode_text(tokens_BL),
             logit_scale=self.module.logit_scale.exp(),
         )
         return loss, float(len(rows_B))
@@ -156,6 +163,6 @@ def _with_text(cases: CaseSet, split: str) -> CaseSet:
     return cases.select(has_N)
 
 
-def _tokens(model: DualEncoder, cases: CaseSet) -> Tensor:
-    assert cases.texts is not None
-    return model.tokenize([str(text) for text in cases.texts])
+def _words(cases: CaseSet) -> list[str]:
+    assert cases.texts is not None, "checked before"
+    return [str(text) for text in cases.texts]
