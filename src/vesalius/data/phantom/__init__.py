@@ -8,7 +8,7 @@ set has: each finding's exact pixels. **No number on it says anything about pati
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "read"]
 
 SMALLEST, LARGEST = 48, 2048
+KEPT_BYTES = 256 * 2**20
 
 
 def read(
@@ -77,16 +78,24 @@ def read(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Films:
-    """The films, drawn when read (an ``ImageColumn``)."""
+    """The films, drawn when read and then kept up to a bound (an ``ImageColumn``)."""
 
     studies: Sequence[Study]
     side: int
+    kept: dict[tuple[int, ...], UInt8[np.ndarray, "S S"]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.studies)
 
     def __getitem__(self, index: int) -> UInt8[np.ndarray, "S S"]:
-        return render(self.studies[index], self.side)[0]
+        study = self.studies[index]
+        if study.seed not in self.kept:
+            film = render(study, self.side)[0]
+            film.flags.writeable = False
+            if (len(self.kept) + 1) * film.nbytes > KEPT_BYTES:
+                return film
+            self.kept[study.seed] = film
+        return self.kept[study.seed]
 
     def name(self, index: int) -> str:
         study = self.studies[index]
@@ -98,7 +107,7 @@ class Films:
         return sha256(words.encode()).hexdigest()
 
     def take(self, indices: NDArray[np.integer]) -> Films:
-        return Films([self.studies[i] for i in indices], self.side)
+        return Films([self.studies[i] for i in indices], self.side, self.kept)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
