@@ -3,9 +3,10 @@
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from vesalius.core.errors import VesaliusError
@@ -17,28 +18,23 @@ def write_atomic(path: Path, write: bytes | str | Callable[[Path], object]) -> P
     ``write`` is the content, or a function that writes to the temporary path that it is given.
     """
     path = Path(path)
-    name = ""
+    temporary = path.parent / f".{path.name}.{token_hex(8)}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
-        )
-        os.close(handle)
-        temporary = Path(name)
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         if callable(write):
             write(temporary)
         else:
             temporary.write_bytes(write.encode() if isinstance(write, str) else write)
         with temporary.open("rb+") as opened:
             os.fsync(opened.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         raise VesaliusError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        if name:
-            Path(name).unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return path
 
 
@@ -56,12 +52,6 @@ def read_json(path: Path) -> Any:
         raise VesaliusError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
         raise VesaliusError(f"{path} is not valid JSON: {error}") from error
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
 
 
 def _sync_folder(folder: Path) -> None:
