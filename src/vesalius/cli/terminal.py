@@ -29,7 +29,11 @@ def narrated(kept: str) -> Iterator[None]:
     from rich.logging import RichHandler
 
     handler = RichHandler(
-        console=Console(stderr=True), show_path=False, show_level=False, markup=False
+        console=Console(stderr=True),
+        show_path=False,
+        show_level=False,
+        markup=False,
+        log_time_format="%H:%M:%S",
     )
     logger = logging.getLogger("vesalius")
     level = logger.level

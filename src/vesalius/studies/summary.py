@@ -178,6 +178,11 @@ def _notes(finished: Finished) -> tuple[str, ...]:
     notes = []
     if cases.patient_ids is None:
         notes.append("Patients are not known: cases were split and drawn as if independent.")
+    if finished.recipe.pretrain is None and finished.context.model.start.startswith("random"):
+        notes.append(
+            f"{finished.context.model.name} was never trained (random weights): zero-shot and "
+            "retrieval are chance, and a probe shows what random features hold."
+        )
     if cases.source.startswith("phantom"):
         notes.append("The phantom is drawn by a program; nothing here holds for patients.")
     return tuple(notes)
