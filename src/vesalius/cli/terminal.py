@@ -94,7 +94,7 @@ def print_inspection(found: Inspection, page: Path) -> None:
     if found.labels:
         console.print(table)
     if found.duplicates:
-        typer.echo(f"{len(found.duplicates):,} images occur more than once")
+        typer.echo(f"images that occur more than once: {len(found.duplicates):,}")
     for title, broken in (("unreadable", found.unreadable), ("left out", found.skipped)):
         for bad in broken[:BROKEN_SHOWN]:
             typer.echo(f"{title}: {bad.name}: {bad.reason}")

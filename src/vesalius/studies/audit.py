@@ -26,11 +26,11 @@ def audit_section(cases: CaseSet, found: Inspection) -> Section:
     blocks.append(contact_sheet(cases))
     if found.duplicates:
         same = [(", ".join(ids),) for ids in found.duplicates[:DUPLICATES_SHOWN]]
-        title = f"{len(found.duplicates):,} images that occur more than once"
+        title = f"Images that occur more than once: {len(found.duplicates):,}"
         blocks.append(Details(title, [Table(("Cases with the very same file",), same)]))
     if found.unreadable:
         broken = [(bad.name, bad.reason) for bad in found.unreadable]
-        title = f"{len(broken):,} images that cannot be read"
+        title = f"Images that cannot be read: {len(broken):,}"
         blocks.append(Details(title, [Table(("Image", "Why"), broken)]))
     return Section("What the data are", "Counted before anything was learnt.", blocks)
 
