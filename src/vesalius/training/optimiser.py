@@ -21,8 +21,8 @@ def make_optimiser(
     """Return the optimiser of ``(parameter, learning rate)`` pairs; frozen parameters are left out.
 
     ``adamw`` decays matrices and kernels, but no bias, normalisation or logit scale (Loshchilov and
-    Hutter 2019; Radford et al. 2021). ``adam`` adds the decay of every parameter to its gradient,
-    as PubMedCLIP does.
+    Hutter 2019) and has CLIP's betas (0.9, 0.98: Radford et al. 2021, table 19). ``adam`` adds the
+    decay of every parameter to its gradient, as PubMedCLIP does.
 
     Raises:
         TrainingError: every parameter is frozen.
@@ -35,13 +35,13 @@ def make_optimiser(
             groups.setdefault(key, []).append(parameter)
     if not groups:
         raise TrainingError("nothing can learn: every parameter is frozen")
-    kind = torch.optim.AdamW if optimisation.optimiser == "adamw" else torch.optim.Adam
-    return kind(
-        [
-            {"params": own, "lr": rate, "base_rate": rate, "weight_decay": decay}
-            for (rate, decay), own in groups.items()
-        ]
-    )
+    settings = [
+        {"params": own, "lr": rate, "base_rate": rate, "weight_decay": decay}
+        for (rate, decay), own in groups.items()
+    ]
+    if optimisation.optimiser == "adam":
+        return torch.optim.Adam(settings)
+    return torch.optim.AdamW(settings, betas=(0.9, 0.98))
 
 
 def set_rate(optimiser: Optimizer, factor: float) -> float:

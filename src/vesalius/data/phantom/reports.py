@@ -181,10 +181,10 @@ def _hedged(sentence: str, rng: np.random.Generator) -> str:
 def _absent(names: Sequence[str], rng: np.random.Generator) -> list[str]:
     """Deny findings one by one, or a few in one sentence."""
     together = [name for name in names if name in SHORT and name != "Cardiomegaly"]
-    if len(together) >= 2 and rng.random() < 0.65:
+    if len(together) >= 2 and rng.random() < 0.45:
         chosen = list(rng.permutation(together))[: int(rng.integers(2, 4))]
         listed = _listed([SHORT[name] for name in chosen], "or")
-        start = _one(("No", "There is no", "No evidence of"), rng)
+        start = _one(("No", "No", "No evidence of", "There is no"), rng)
         rest = [name for name in names if name not in chosen]
         return [f"{start} {listed}.", *(_one(ABSENT[name], rng) for name in rest)]
     return [_one(ABSENT[name], rng) for name in names]
