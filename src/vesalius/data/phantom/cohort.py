@@ -24,8 +24,8 @@ CHANCES = {
                       "Support Devices": 0.30, "Atelectasis": 0.12},
     "infection": {"Consolidation": 0.92, "Pleural Effusion": 0.20, "Atelectasis": 0.10,
                   "Support Devices": 0.12},
-    "other": {"Cardiomegaly": 0.14, "Nodule": 0.22, "Atelectasis": 0.26, "Fracture": 0.19,
-              "Pneumothorax": 0.17, "Support Devices": 0.22, "Pleural Effusion": 0.10,
+    "other": {"Cardiomegaly": 0.14, "Nodule": 0.27, "Atelectasis": 0.26, "Fracture": 0.26,
+              "Pneumothorax": 0.26, "Support Devices": 0.22, "Pleural Effusion": 0.10,
               "Consolidation": 0.05},
 }  # fmt: skip
 LASTING = ("Cardiomegaly", "Nodule", "Fracture")  # these stay from one study to the next

@@ -71,8 +71,8 @@ SHORT = {
     "Pneumothorax": "pneumothorax",
 }  # fmt: skip
 DENIED = {
-    "Pleural Effusion": 0.6, "Pneumothorax": 0.5, "Consolidation": 0.5, "Cardiomegaly": 0.7,
-    "Edema": 0.35, "Nodule": 0.15, "Fracture": 0.25, "Atelectasis": 0.12, "Support Devices": 0.12,
+    "Pleural Effusion": 0.5, "Pneumothorax": 0.3, "Consolidation": 0.4, "Cardiomegaly": 0.7,
+    "Edema": 0.3, "Nodule": 0.15, "Fracture": 0.2, "Atelectasis": 0.12, "Support Devices": 0.12,
 }  # fmt: skip
 NORMAL = (
     "The lungs are clear.",
