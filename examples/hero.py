@@ -53,4 +53,5 @@ picture = figures.hero(
     {method: own for method, own in scores.items() if own}, masks=masks,
 )  # fmt: skip
 # 256 colours are enough for grey films and a few marks, and a page loads sooner
-Image.open(BytesIO(picture.data)).convert("RGB").resize((1800, 645)).quantize(256).save(out, optimize=True)
+small = Image.open(BytesIO(picture.data)).convert("RGB").resize((1800, 645))
+small.quantize(256).save(out, optimize=True)

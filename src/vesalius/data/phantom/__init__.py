@@ -91,11 +91,10 @@ class Films:
         study = self.studies[index]
         if study.seed not in self.kept:
             film = render(study, self.side)[0]
-            film.flags.writeable = False
             if (len(self.kept) + 1) * film.nbytes > KEPT_BYTES:
                 return film
             self.kept[study.seed] = film
-        return self.kept[study.seed]
+        return self.kept[study.seed].copy()
 
     def name(self, index: int) -> str:
         study = self.studies[index]

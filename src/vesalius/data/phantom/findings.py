@@ -117,7 +117,9 @@ def nodule(film: Film, scene: Scene, lesion: Lesion, rng: np.random.Generator) -
     mask = np.zeros(film.shape, dtype=bool)
     for number, side in enumerate(lesion.sides):
         radius = 0.019 + 0.027 * lesion.severity
-        cx, cy = _within(scene, side, (lesion.place + 0.37 * number) % 1, reach=0.55)
+        place = (lesion.place + 0.37 * number) % 1
+        spots = [_within(scene, side, place, reach=reach) for reach in (0.55, 0.7, 0.85, 1.0)]
+        cx, cy = max(spots, key=lambda spot: _free(scene, side, spot, radius))
         lobed = 1 + 0.10 * np.sin(3 * np.arctan2(scene.y - cy, scene.x - cx) + rng.uniform(0, 6))
         away = np.hypot(scene.x - cx, scene.y - cy) / (radius * lobed)
         ball = np.clip((1.25 - away) / 0.5, 0, 1)
@@ -270,6 +272,12 @@ DEVICES: dict[str, Callable[[Scene, np.random.Generator], Layer]] = {
 # In the order of drawing: air and fluid lie over what is within the lung.
 ORDER = ("Edema", "Consolidation", "Atelectasis", "Nodule", "Pneumothorax", "Pleural Effusion",
          "Fracture", "Support Devices", "Cardiomegaly")  # fmt: skip
+
+
+def _free(scene: Scene, side: str, spot: tuple[float, float], radius: float) -> float:
+    """Return how much of a disc lies over lung that neither heart nor mediastinum hides."""
+    disc = scene.canvas.dots([(*spot, radius, 1.0)])
+    return round(float((disc * scene.lungs[side]).sum() / disc.sum()), 1)
 
 
 def _within(scene: Scene, side: str, place: float, *, reach: float) -> tuple[float, float]:
