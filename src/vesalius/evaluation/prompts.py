@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vesalius.core import DataError, unknown
+from vesalius.data.plain_yaml import read_yaml
 
 BUILT_IN = ("chest", "generic", "names")
 
@@ -62,20 +63,12 @@ def load_prompts(name: str | Path, label_names: Sequence[str]) -> Prompts:
 
 
 def _read(name: str | Path) -> Any:
-    import yaml
-
     if str(name) in BUILT_IN:
-        text = resources.files("vesalius.evaluation").joinpath("prompts", f"{name}.yaml")
-        return yaml.safe_load(text.read_text(encoding="utf-8"))
+        return read_yaml(Path(str(resources.files("vesalius.evaluation"))) / f"prompts/{name}.yaml")
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         raise unknown("prompt set (or .yaml file)", str(name), BUILT_IN)
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot read prompts {path}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"prompts {path} is not valid YAML: {error}") from error
+    return read_yaml(path)
 
 
 def _checked(content: Any, where: str) -> tuple[dict[str, Any], Any, str]:

@@ -13,11 +13,10 @@ from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, Field, field_validator
 
-from vesalius.core import RecipeError, unknown
-from vesalius.data import READERS, reader_function
+from vesalius.core import DataError, RecipeError, unknown
+from vesalius.data import READERS, plain_yaml, reader_function
 from vesalius.data import split as split_cases
 from vesalius.encoders import load as load_encoder
 from vesalius.studies.overrides import override
@@ -36,7 +35,6 @@ EVALUATIONS = {
 }
 PRETRAIN = "vesalius.studies.pretrain:pretrain"
 STAGES = {"pretrain": PRETRAIN, **ADAPTATIONS, **EVALUATIONS}
-LARGEST_RECIPE = 1_000_000  # bytes; a recipe fits on a screen, more is a mistake or an attack
 
 
 class Stage(BaseModel):
@@ -132,15 +130,10 @@ def read_yaml(name_or_path: str) -> dict[str, Any]:
         if path.suffix in (".yaml", ".yml"):
             raise RecipeError(f"there is no recipe file {path}")
         raise unknown("study", name_or_path, catalogue())
-    if path.stat().st_size > LARGEST_RECIPE:
-        raise RecipeError(f"{path} is larger than {LARGEST_RECIPE:,} bytes: not a recipe")
     try:
-        text = path.read_text(encoding="utf-8")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-            raise RecipeError(f"{path}: YAML aliases are not allowed in a recipe")
-        plain = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError(f"{path} is not valid YAML: {error}") from error
+        plain = plain_yaml.read_yaml(path)
+    except DataError as error:
+        raise RecipeError(str(error)) from None
     if not isinstance(plain, dict):
         raise RecipeError(f"{path} holds a {type(plain).__name__}, not the keys of a recipe")
     return {"study": path.stem, **plain}
