@@ -96,7 +96,7 @@ def test_json_lines_become_text(tmp_path):
     assert table.columns == {
         "a": ["1", "x"], "b": ["true", "0.5"], "c": ["", ""], "d": ["", "p|q"]
     }  # fmt: skip
-    assert table.lines == [1, 3]
+    assert list(table.lines) == [1, 3]
 
 
 @pytest.mark.parametrize("line", ["[1, 2]", "{broken", '"text"', "[" * 100_000])

@@ -12,10 +12,10 @@ from vesalius.data.images import ImageFiles
 from vesalius.data.label_columns import UNCERTAIN, read_labels
 from vesalius.data.presence import inside, with_images
 from vesalius.data.splits import split_name
-from vesalius.data.table import JSON_LINES, Table, first_of, read_table
+from vesalius.data.table import JSON_LINES, Table, first_of, read_table, text_column
 
 NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
-SUFFIXES = (".csv", ".tsv", *JSON_LINES)
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", *JSON_LINES)
 
 
 def manifest(
@@ -34,7 +34,8 @@ def manifest(
     """Read a table with a column of image paths (under the root) and any of the others.
 
     A column that is not named here is looked for under its own name: ``text``, ``case_id``,
-    ``patient_id``, ``split``. What is neither these nor a label becomes an attribute.
+    ``patient_id``, ``split``. What is neither these nor a label becomes an attribute. The table
+    may be gzipped (``.csv.gz``).
 
     Args:
         root: the folder of table and images, or the table itself.
@@ -79,7 +80,7 @@ def manifest(
             patient_ids=np.array(patients, np.str_) if patients and any(patients) else None,
             texts=None if texts is None else np.array([t or None for t in texts], dtype=object),
             splits=None if splits is None else _splits(table, splits),
-            attributes={name: np.array(table[name], dtype=np.str_) for name in rest},
+            attributes={name: text_column(table[name]) for name in rest},
             task=found.task,
             source=f"manifest {path.name}",
         )
@@ -91,7 +92,7 @@ def _table_file(root: Path, file: str | None) -> Path:
         return first_of(root, (inside(root, file),))
     found = [root / name for name in NAMES if (root / name).is_file()][:1]
     if not found:
-        found = sorted(p for p in root.iterdir() if p.suffix.lower() in SUFFIXES)
+        found = sorted(p for p in root.iterdir() if p.name.lower().endswith(SUFFIXES))
     if len(found) != 1:
         names = ", ".join(p.name for p in found) or "no table at all"
         raise DataError(f"{root} has no manifest.csv but {names}; say which it is with file=…")
