@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from vesalius.core import CaseSet, DataError, unknown
+from vesalius.core import CaseSet, DataError
 from vesalius.data.images import ImageFiles
-from vesalius.data.label_columns import UNCERTAIN, read_labels
+from vesalius.data.label_columns import read_labels
 from vesalius.data.presence import inside, with_images
 from vesalius.data.splits import split_name
 from vesalius.data.table import JSON_LINES, Table, first_of, read_table, text_column
@@ -54,8 +54,6 @@ def manifest(
     Raises:
         DataError: a file, column or value is not what it must be; the message has its line.
     """
-    if uncertain not in UNCERTAIN:
-        raise unknown("uncertain", uncertain, UNCERTAIN)
     path = root if root.is_file() else _table_file(root, file)
     folder = root.parent if root.is_file() else root
     table = read_table(path, separator=separator)

@@ -72,12 +72,12 @@ def _faults(root: Path, paths: Sequence[str]) -> list[str]:
 def _listed(root: Path, folder: str, names: set[str], real_root: str) -> dict[str, str]:
     """Return the fault of each named file that a folder has: nothing where it can be used."""
     path = root / folder
-    if not is_within(os.path.realpath(path), real_root):
-        raise leaves(root, folder)
     try:
+        if not is_within(os.path.realpath(path), real_root):
+            raise leaves(root, folder)
         with os.scandir(path) as entries:
             return {e.name: _fault(e, root, real_root) for e in entries if e.name in names}
-    except OSError:
+    except (OSError, UnicodeEncodeError):  # the second: no file system has such a name
         return {}
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import zlib
 from codecs import getincrementaldecoder
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from vesalius.core import DataError
 
@@ -27,6 +28,19 @@ def read_text(path: Path) -> str:
     """
     with open_text(path) as opened:
         return opened.read()
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        DataError: the file is missing, not text, or no valid JSON.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not valid JSON: {error}") from None
 
 
 def open_text(path: Path) -> TextIO:
