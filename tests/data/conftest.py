@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import json
 import struct
 import zlib
@@ -283,6 +284,50 @@ def pmc_oa(root: Path) -> Path:
     return root
 
 
+def image_bytes(name: str, kind: str = "PNG") -> bytes:
+    """Return the file of a small image; its pixels depend on its name."""
+    seed = zlib.crc32(name.encode())
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 8), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def described(features: dict[str, object]) -> dict[bytes, bytes]:
+    """Return a schema's metadata as the datasets library writes it."""
+    return {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+
+
+CLASSES = {"names": ["benign", "malignant", "normal"], "_type": "ClassLabel"}
+FEATURES = {"image": {"_type": "Image"}, "label": CLASSES,
+            "caption": {"dtype": "string", "_type": "Value"}}  # fmt: skip
+
+
+def hf_rows(part: str, n: int = 3) -> dict[str, list[object]]:
+    names = [f"{part}{i}.png" for i in range(n)]
+    return {
+        "image": [{"bytes": image_bytes(name), "path": name} for name in names],
+        "label": [i % 2 for i in range(n)],
+        "caption": [f"Film {name}." for name in names],
+        "patient": [f"p{i // 2}" for i in range(n)],
+        "age": [60 + i for i in range(n)],
+    }
+
+
+def hf_dataset(root: Path, **changed: list[object]) -> Path:
+    """Write two shards of training rows and one of test rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (root / "data").mkdir(parents=True)
+    names = ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001")
+    for number, name in enumerate(names):
+        rows = pa.table({**hf_rows(f"{number}-"), **changed})
+        rows = rows.replace_schema_metadata(described(FEATURES))
+        pq.write_table(rows, root / "data" / f"{name}.parquet", row_group_size=2)
+    return root
+
+
 def phantom(root: Path) -> None:
     """The phantom is drawn, not read: it takes no folder."""
 
@@ -302,6 +347,7 @@ LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
         mimic_cxr_jpg,
         medmnist,
         pmc_oa,
+        hf_dataset,
         phantom,
     )
 }

@@ -39,7 +39,7 @@ def with_images(cases: CaseSet) -> CaseSet:
     """
     assert isinstance(cases.images, ImageFiles)
     paths = cases.images.paths
-    faults = _faults(cases.images.root, paths)
+    faults = faults_of(cases.images.root, paths)
     here = np.array([not fault for fault in faults], dtype=bool)
     if here.all():
         return cases
@@ -53,7 +53,7 @@ def with_images(cases: CaseSet) -> CaseSet:
     return replace(cases.select(here), skipped=(*cases.skipped, *skipped))
 
 
-def _faults(root: Path, paths: Sequence[str]) -> list[str]:
+def faults_of(root: Path, paths: Sequence[str]) -> list[str]:
     """Say of each path why its image cannot be used; nothing where it can."""
     real_root = os.path.realpath(root)
     faults = ["" if path else "names no image" for path in paths]

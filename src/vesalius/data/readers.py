@@ -13,6 +13,7 @@ from vesalius.core import CaseSet, DataError, unknown
 READERS = {
     "chexpert": "vesalius.data.chexpert:chexpert",
     "folder": "vesalius.data.folder:folder",
+    "hf_dataset": "vesalius.data.hf_dataset:hf_dataset",
     "iu_xray": "vesalius.data.iu_xray:iu_xray",
     "iu_xray_r2gen": "vesalius.data.iu_xray_r2gen:iu_xray_r2gen",
     "iu_xray_xml": "vesalius.data.iu_xray_xml:iu_xray_xml",

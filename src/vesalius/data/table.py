@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from vesalius.core import DataError
 from vesalius.data.text_file import open_text, read_text
 
-__all__ = ["JOINT", "JSON_LINES", "Table", "first_of", "read_table", "read_text", "text_column"]
+__all__ = [
+    "JOINT",
+    "JSON_LINES",
+    "Table",
+    "first_of",
+    "plain",
+    "read_table",
+    "read_text",
+    "text_column",
+]
 
 SEPARATORS = {".tsv": "\t", ".tab": "\t"}
 JSON_LINES = (".jsonl", ".ndjson")
@@ -161,7 +170,7 @@ def _json_lines(path: Path, opened: TextIO, wanted: Collection[str] | None) -> T
             continue
         for name, value in _json_row(path, number, line).items():
             if wanted is None or name in wanted:
-                columns.setdefault(name, [""] * len(lines)).append(_plain(value))
+                columns.setdefault(name, [""] * len(lines)).append(plain(value))
         lines.append(number)
         for cells in columns.values():
             if len(cells) < len(lines):
@@ -179,11 +188,12 @@ def _json_row(path: Path, number: int, line: str) -> dict[str, Any]:
     return row
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """Return a value as the text of a cell; lists are joined by ``|``."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return JOINT.join(_plain(item) for item in value)
+        return JOINT.join(plain(item) for item in value)
     return str(value).strip()
