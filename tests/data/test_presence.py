@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vesalius.core import CaseSet, DataError, Skipped
+from vesalius.data import presence
 from vesalius.data.images import ImageFiles
 from vesalius.data.presence import inside, with_images
 
@@ -81,3 +82,14 @@ def test_a_neighbour_that_begins_like_the_root_is_outside(tmp_path):
 def test_paths_come_in_their_simplest_form(tmp_path, path):
     assert inside(tmp_path, path) == "a/b.png"
     assert inside(tmp_path, str(tmp_path / "a" / "b.png")) == "a/b.png"
+
+
+def test_every_folder_is_listed_once_in_whatever_order_the_rows_come(tmp_path, png, monkeypatch):
+    paths = [f"{folder}/{i}.png" for i in range(3) for folder in "abc"]
+    for path in paths:
+        png(tmp_path / path)
+    listed, scandir = [], presence.os.scandir
+    monkeypatch.setattr(presence.os, "scandir", lambda p: (listed.append(p), scandir(p))[1])
+    cases = with_images(of_paths(tmp_path, [*paths, "d/gone.png", paths[0]]))
+    assert len(cases) == 10
+    assert sorted(path.name for path in listed) == ["a", "b", "c", "d"]

@@ -17,7 +17,7 @@ from vesalius.data.hf_features import class_names
 from vesalius.data.hf_shards import Shard, find_shards, part_of
 from vesalius.data.label_columns import Labels, read_labels
 from vesalius.data.presence import faults_of, inside
-from vesalius.data.shards import has_bytes, read_columns, schema_of
+from vesalius.data.shards import has_bytes, read_columns, readable, schema_of
 from vesalius.data.splits import ALIASES
 from vesalius.data.table import Table, plain, text_column
 
@@ -97,12 +97,8 @@ def _table(
     base: Path, shards: Sequence[Shard], schema: pa.Schema, image: str
 ) -> tuple[Table, dict[str, list[Any]], NDArray[np.intp]]:
     """Return the plain columns of all shards, as text and as they are, and each row's shard."""
-    if image not in schema.names:
-        raise DataError(f"{base} has no column {image!r}; it has {', '.join(schema.names)}")
-    if not _is_image(schema.field(image).type):
-        kind = schema.field(image).type
-        raise DataError(f"{base}: column {image!r} is {kind}, not an image, its bytes or its path")
-    kept = [f.name for f in schema if f.name != image and _is_plain(f.type)]
+    with readable(base / shards[0].path):  # a broken name is only found when it is asked for
+        kept = _plain_columns(base, schema, image)
     values: dict[str, list[Any]] = {name: [] for name in kept}
     sizes = []
     for shard in shards:
@@ -114,6 +110,16 @@ def _table(
         raise DataError(f"{base} has no rows")
     cells = {name: [plain(value) for value in column] for name, column in values.items()}
     return Table(base, cells, range(1, sum(sizes) + 1)), values, np.repeat(range(len(sizes)), sizes)
+
+
+def _plain_columns(base: Path, schema: pa.Schema, image: str) -> list[str]:
+    """Return the columns of words and numbers, beside that of images, which must be one."""
+    if image not in schema.names:
+        raise DataError(f"{base} has no column {image!r}; it has {', '.join(schema.names)}")
+    kind = schema.field(image).type
+    if not _is_image(kind):
+        raise DataError(f"{base}: column {image!r} is {kind}, not an image, its bytes or its path")
+    return [f.name for f in schema if f.name != image and _is_plain(f.type)]
 
 
 def _is_image(kind: pa.DataType) -> bool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LARGEST_GROUP = 4 << 30  # bytes that a row group may declare
 LARGEST_ROWS = 100_000_000
+BUFFER = 1 << 16  # bytes that are read ahead of the first rows
+FIRST = 8  # rows that speak for a shard
 ARROW = (".arrow",)
 
 
@@ -54,32 +56,26 @@ def read_group(path: Path, column: str, number: int) -> pa.ChunkedArray:
 
 
 def has_bytes(path: Path, column: str) -> Bool[np.ndarray, "N"]:
-    """Say which images of a shard lie in it; where its statistics tell, nothing is unpacked."""
+    """Say which images of a shard lie in it.
+
+    Of a Parquet file whose first images do, it is taken of all: to know would be to read it all,
+    for pyarrow ends the process where the statistics of a broken file are asked for. A row that
+    is blank after all raises when it is read.
+    """
     sizes = group_sizes(path)
-    known = set() if is_mapped(path) else _full_groups(path, column)
-    return np.concatenate(
-        [
-            np.ones(size, bool) if number in known else _have(read_group(path, column, number))
-            for number, size in enumerate(sizes)
-        ]
-        or [np.zeros(0, bool)]
-    )
+    if not is_mapped(path) and _first_have(path, column):
+        return np.ones(sum(sizes), bool)
+    groups = [_have(read_group(path, column, number)) for number in range(len(sizes))]
+    return np.concatenate([*groups, np.zeros(0, bool)])
 
 
-def _full_groups(path: Path, column: str) -> set[int]:
-    """Return the groups of a Parquet file of which the statistics say that no image is null."""
+def _first_have(path: Path, column: str) -> bool:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    full = set()
-    with readable(path):
-        metadata = pq.read_metadata(path)
-        leaves = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
-        own = next((i for i, leaf in enumerate(leaves) if leaf in (column, f"{column}.bytes")), -1)
-        for number in range(metadata.num_row_groups if own >= 0 else 0):
-            found = metadata.row_group(number).column(own).statistics
-            if found is not None and found.has_null_count and found.null_count == 0:
-                full.add(number)
-    return full
+    with readable(path), pq.ParquetFile(path, buffer_size=BUFFER) as opened:
+        batch = next(opened.iter_batches(batch_size=FIRST, columns=[column]), None)
+        return batch is not None and bool(_have(pa.chunked_array([batch.column(0)])).all())
 
 
 def _have(images: pa.ChunkedArray) -> Bool[np.ndarray, "N"]:
