@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -54,16 +56,30 @@ def with_images(cases: CaseSet) -> CaseSet:
 
 
 def faults_of(root: Path, paths: Sequence[str]) -> list[str]:
-    """Say of each path why its image cannot be used; nothing where it can."""
+    """Say of each path why its image cannot be used; nothing where it can.
+
+    Raises:
+        DataError: a symbolic link leads out of the root.
+    """
     real_root = os.path.realpath(root)
     faults = ["" if path else "names no image" for path in paths]
     rows_in: dict[str, list[int]] = defaultdict(list)
     for row, path in enumerate(paths):
         if path:
             rows_in[path.rpartition("/")[0]].append(row)
+
+    @cache
+    def behind_link(folder: str) -> bool:
+        above = folder.rpartition("/")[0]
+        return bool(folder) and ((root / folder).is_symlink() or behind_link(above))
+
     for folder, rows in rows_in.items():
         names = [paths[row].rpartition("/")[2] for row in rows]
-        found = _listed(root, folder, set(names), real_root)
+        found: dict[str, str] = {}
+        with suppress(OSError, UnicodeEncodeError):  # the second: no file system has such a name
+            if behind_link(folder) and not is_within(os.path.realpath(root / folder), real_root):
+                raise leaves(root, folder)
+            found = _listed(root, folder, set(names), real_root)
         for row, name in zip(rows, names, strict=True):
             faults[row] = found.get(name, "no such file")
     return faults
@@ -71,14 +87,8 @@ def faults_of(root: Path, paths: Sequence[str]) -> list[str]:
 
 def _listed(root: Path, folder: str, names: set[str], real_root: str) -> dict[str, str]:
     """Return the fault of each named file that a folder has: nothing where it can be used."""
-    path = root / folder
-    try:
-        if not is_within(os.path.realpath(path), real_root):
-            raise leaves(root, folder)
-        with os.scandir(path) as entries:
-            return {e.name: _fault(e, root, real_root) for e in entries if e.name in names}
-    except (OSError, UnicodeEncodeError):  # the second: no file system has such a name
-        return {}
+    with os.scandir(root / folder) as entries:
+        return {e.name: _fault(e, root, real_root) for e in entries if e.name in names}
 
 
 def _fault(entry: os.DirEntry[str], root: Path, real_root: str) -> str:
