@@ -3,6 +3,8 @@ import pytest
 
 from vesalius.core import ChoiceError, DataError, Skipped
 from vesalius.data import read
+from vesalius.data.iu_xray import coded_findings
+from vesalius.data.table import read_table
 from vesalius.data.vocabulary import CHEXPERT
 
 
@@ -85,3 +87,10 @@ def test_a_film_that_is_not_there_is_listed(layout):
     root = layout("iu_xray_xml")
     (root / "NLMCXR_png" / "CXR2_IM-0652-1001.png").unlink()
     assert "NLMCXR_png/CXR2_IM-0652-1001.png" in [s.name for s in read("iu_xray_xml", root).skipped]
+
+
+def test_the_coding_alone_says_of_the_published_reports_what_the_kaggle_tables_do(real_data):
+    table = read_table(real_data("iu_xray") / "indiana_reports.csv")
+    for mesh, problems in zip(table["MeSH"], table["Problems"], strict=True):
+        both = coded_findings(f"{mesh};{problems}".split(";"))
+        np.testing.assert_array_equal(coded_findings(mesh.split(";")), both)
