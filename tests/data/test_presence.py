@@ -93,3 +93,18 @@ def test_every_folder_is_listed_once_in_whatever_order_the_rows_come(tmp_path, p
     cases = with_images(of_paths(tmp_path, [*paths, "d/gone.png", paths[0]]))
     assert len(cases) == 10
     assert sorted(path.name for path in listed) == ["a", "b", "c", "d"]
+
+
+def test_a_path_of_a_thousand_folders_is_no_such_file(tmp_path, png):
+    png(tmp_path / "a.png")
+    cases = with_images(of_paths(tmp_path, ["a/" * 1900 + "a.png", "a.png", "b/" * 9000 + "a.png"]))
+    assert [s.reason for s in cases.skipped] == ["no such file"] * 2
+
+
+def test_a_link_above_the_folder_of_an_image_is_followed_no_further(tmp_path, png):
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    png(outside / "deep" / "er" / "a.png")
+    png(root / "b.png")
+    (root / "in").symlink_to(outside)
+    with pytest.raises(DataError, match="'in/deep/er' leads out of the folder"):
+        with_images(of_paths(root, ["b.png", "in/deep/er/a.png"]))

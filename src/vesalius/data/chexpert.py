@@ -33,11 +33,11 @@ def chexpert(
     uncertain: Literal["ignore", "ones", "zeros"] = "ignore",
     blank: Literal["unknown", "zeros"] = "unknown",
 ) -> CaseSet:
-    """Read ``train.csv``, ``valid.csv`` and ``test.csv`` (those that are there), which the paths in
-    ``Path`` start from, with or without their ``CheXpert-v1.0/`` or ``CheXpert-v1.0-small/``.
+    """Read ``train.csv``, ``valid.csv`` and ``test.csv``, those that are there, and their films.
 
-    A blank is a finding that the report does not mention (Irvin et al. 2019, who train on blanks
-    as negatives, as do many who use the set): here it is unknown unless ``blank=zeros`` is asked
+    ``Path`` may begin with ``CheXpert-v1.0/``, ``CheXpert-v1.0-small/`` or neither. A blank is a
+    finding that the report does not mention. Irvin et al. 2019 train on blanks as negatives, and
+    so do many who use the set; here a blank is unknown unless ``blank=zeros`` is asked
     for. Patients are the ``patient00001`` of the paths. Attributes: ``age`` (years, NaN where it
     is no number), ``sex``, ``view``, ``direction`` (AP, PA), ``study``, as far as they are there.
 

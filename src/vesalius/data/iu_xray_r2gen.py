@@ -78,11 +78,8 @@ def _rows(path: Path, *, first: bool) -> Iterator[Row]:
             where = f"{path}, {key!r}, entry {number}"
             if not isinstance(row, dict):
                 raise DataError(f"{where}: a {type(row).__name__}, not an object")
-            study, report, images = (
-                _field(row, "id", where),
-                _field(row, "report", where),
-                row.get("image_path"),
-            )
+            study, report = _field(row, "id", where), _field(row, "report", where)
+            images = row.get("image_path")
             if not isinstance(images, list) or not all(isinstance(i, str) and i for i in images):
                 raise DataError(f"{where}: image_path is no list of paths, but {images!r}")
             split = _split(row, key, place, where)

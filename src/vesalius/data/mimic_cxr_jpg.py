@@ -1,4 +1,4 @@
-"""MIMIC-CXR-JPG: chest films of an emergency department with mined findings and reports."""
+"""MIMIC-CXR-JPG: chest films of one hospital, with mined findings and reports."""
 
 from __future__ import annotations
 

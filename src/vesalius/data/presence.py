@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -68,21 +67,37 @@ def faults_of(root: Path, paths: Sequence[str]) -> list[str]:
         if path:
             rows_in[path.rpartition("/")[0]].append(row)
 
-    @cache
-    def behind_link(folder: str) -> bool:
-        above = folder.rpartition("/")[0]
-        return bool(folder) and ((root / folder).is_symlink() or behind_link(above))
-
+    linked = {"": False}
     for folder, rows in rows_in.items():
         names = [paths[row].rpartition("/")[2] for row in rows]
         found: dict[str, str] = {}
         with suppress(OSError, UnicodeEncodeError):  # the second: no file system has such a name
-            if behind_link(folder) and not is_within(os.path.realpath(root / folder), real_root):
-                raise leaves(root, folder)
+            if _behind_link(root, folder, linked):
+                _check(root, folder, real_root)
             found = _listed(root, folder, set(names), real_root)
         for row, name in zip(rows, names, strict=True):
             faults[row] = found.get(name, "no such file")
     return faults
+
+
+def _behind_link(root: Path, folder: str, linked: dict[str, bool]) -> bool:
+    """Say whether a folder under the root is a symbolic link, or lies behind one.
+
+    ``linked`` remembers it of the folders on the way: one look each, however many rows they hold.
+    """
+    way = []
+    while folder not in linked:
+        way.append(folder)
+        folder = folder.rpartition("/")[0]
+    for below in reversed(way):
+        linked[below] = linked[folder] or (root / below).is_symlink()
+        folder = below
+    return linked[folder]
+
+
+def _check(root: Path, path: str, real_root: str) -> None:
+    if not is_within(os.path.realpath(root / path), real_root):
+        raise leaves(root, path)
 
 
 def _listed(root: Path, folder: str, names: set[str], real_root: str) -> dict[str, str]:
@@ -92,8 +107,8 @@ def _listed(root: Path, folder: str, names: set[str], real_root: str) -> dict[st
 
 
 def _fault(entry: os.DirEntry[str], root: Path, real_root: str) -> str:
-    if entry.is_symlink() and not is_within(os.path.realpath(entry.path), real_root):
-        raise leaves(root, os.path.relpath(entry.path, root))
+    if entry.is_symlink():
+        _check(root, os.path.relpath(entry.path, root), real_root)
     try:
         if not entry.is_file():
             return "not a file"
