@@ -1,6 +1,9 @@
 """Small data sets in the exact layout of each format, written where a test wants them."""
 
 import csv
+import gzip
+import io
+import json
 import struct
 import zlib
 from collections.abc import Callable, Iterable
@@ -133,13 +136,220 @@ def medmnist(root: Path, *, name: str = "breastmnist", **changed: object) -> Pat
     return root
 
 
+def as_jpg(path: Path) -> Path:
+    """Write a small JPEG; its pixels depend on its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    png = write_png(path.with_suffix(".png"))
+    with Image.open(png) as image:
+        image.save(path)
+    png.unlink()
+    return path
+
+
+def ecgen(uid: str, films: Iterable[str], major: Iterable[str], **sections: str) -> str:
+    """Return a report as Open-I publishes it."""
+    said = "".join(f'<AbstractText Label="{k.upper()}">{v}</AbstractText>' for k, v in
+                   sections.items())  # fmt: skip
+    coded = "".join(f"<major>{term}</major>" for term in major)
+    shown = "".join(
+        f'<parentImage id="{film}"><figureId>F1</figureId><caption>PA and lateral</caption>'
+        f"<url>/hadoop/{film}.jpg</url></parentImage>"
+        for film in films
+    )
+    return (
+        f'<?xml version="1.0" encoding="utf-8"?>\n<eCitation><meta type="rr"/><uId id="{uid}"/>'
+        '<MedlineCitation Owner="Indiana University"><Article PubModel="Electronic"><Abstract>'
+        f"{said}</Abstract></Article></MedlineCitation>"
+        f"<MeSH>{coded}<automatic>heart</automatic></MeSH>{shown}</eCitation>"
+    )
+
+
+def iu_xray_xml(root: Path) -> Path:
+    films = ["CXR1_1_IM-0001-3001", "CXR1_1_IM-0001-4001"]
+    reports = {
+        1: ecgen("CXR1", films, ["normal"], comparison="None.", findings="Clear\n lungs.",
+                 impression="Normal chest."),
+        2: ecgen("CXR2", ["CXR2_IM-0652-1001"], ["Cardiomegaly/borderline", "Thickening/pleura"],
+                 findings="", impression="Big heart &amp; pleura."),
+        10: ecgen("CXR10", [], ["No Indexing"], impression="No film."),
+    }  # fmt: skip
+    (root / "ecgen-radiology").mkdir(parents=True)
+    for number, report in reports.items():
+        (root / "ecgen-radiology" / f"{number}.xml").write_text(report)
+    for film in (*films, "CXR2_IM-0652-1001"):
+        write_png(root / "NLMCXR_png" / f"{film}.png")
+    return root
+
+
+def iu_xray_r2gen(root: Path) -> Path:
+    lists: dict[str, list[dict[str, object]]] = {"train": [], "val": [], "test": []}
+    for number, (split, own) in enumerate(lists.items(), 1):
+        study = f"CXR{number}_IM-000{number}"
+        images = [f"{study}/0.png", f"{study}/1.png"]
+        own.append({"id": study, "report": f"Report {number}.", "image_path": images,
+                    "split": split})  # fmt: skip
+        for image in images:
+            write_png(root / "images" / image, value=number * 2 + int(image[-5]))
+    (root / "annotation.json").write_text(json.dumps(lists))
+    return root
+
+
+def rocov2(root: Path) -> Path:
+    for number, split in enumerate(("train", "valid", "test"), 1):
+        name = f"ROCOv2_2023_{split}_{number:06}"
+        as_jpg(root / split / f"{name}.jpg")
+        write_csv(root / f"{split}_captions.csv", ("ID", "Caption"), (name, f"A CT, {split}."))
+        write_csv(root / f"{split}_concepts.csv", ("ID", "CUIs"), (name, "C0040405;C0817096"))
+    return root
+
+
+FINDINGS = (
+    "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion",
+    "Edema", "Consolidation", "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion",
+    "Pleural Other", "Fracture", "Support Devices",
+)  # fmt: skip
+
+
+def found(**states: object) -> list[object]:
+    """Return a row of the 14 findings, blank where nothing is said."""
+    return [states.get(name.replace(" ", "_"), "") for name in FINDINGS]
+
+
+def chexpert(root: Path) -> Path:
+    header = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *FINDINGS)
+    films = {
+        "train": [
+            ("patient00001/study1/view1_frontal.jpg", "Female", 68, "Frontal", "AP",
+             *found(Edema="1.0", Pneumonia="-1.0", Fracture="0.0")),
+            ("patient00001/study1/view2_lateral.jpg", "Female", 68, "Lateral", "",
+             *found(Edema="1.0", Pneumonia="-1.0", Fracture="0.0")),
+            ("patient00002/study2/view1_frontal.jpg", "Male", 87, "Frontal", "PA",
+             *found(No_Finding="1.0")),
+        ],
+        "valid": [("patient64541/study1/view1_frontal.jpg", "Male", 73, "Frontal", "AP",
+                   *found(Cardiomegaly="1.0"))],
+    }  # fmt: skip
+    for split, rows in films.items():
+        named = [(f"CheXpert-v1.0-small/{split}/{path}", *rest) for path, *rest in rows]
+        write_csv(root / f"{split}.csv", header, *named)
+        for path, *_ in rows:
+            as_jpg(root / split / path)
+    return root
+
+
+def mimic_cxr_jpg(root: Path) -> Path:
+    films = [  # dicom_id, subject_id, study_id, ViewPosition, split
+        ("02aa804e-bde0afdd", 10000032, 50414267, "PA", "train"),
+        ("174413ec-4ec4c1f7", 10000032, 50414267, "LATERAL", "train"),
+        ("2a2277a9-b0ded155", 10000764, 57375967, "AP", "validate"),
+        ("68b5c4b1-227d0485", 10000898, 50771383, "LL", "test"),
+        ("abea5eb9-b7c32823", 10000935, 50578979, "AP", "test"),
+    ]
+    header = ("dicom_id", "subject_id", "study_id", "PerformedProcedureStepDescription",
+              "ViewPosition", "Rows", "Columns")  # fmt: skip
+    tables = {
+        "metadata": [header, *((d, p, s, "CHEST", v, 3056, 2544) for d, p, s, v, _ in films)],
+        "split": [("dicom_id", "study_id", "subject_id", "split"),
+                  *((d, s, p, split) for d, p, s, _, split in films)],
+        "chexpert": [("subject_id", "study_id", *FINDINGS),
+                     (10000032, 50414267, *found(No_Finding="1.0")),
+                     (10000764, 57375967, *found(Consolidation="-1.0", Edema="0.0")),
+                     (10000898, 50771383, *found(Fracture="1.0"))],
+        "negbio": [("subject_id", "study_id", *FINDINGS),
+                   (10000764, 57375967, *found(Consolidation="1.0"))],
+    }  # fmt: skip
+    for kind, rows in tables.items():
+        plain = write_csv(root / f"mimic-cxr-2.0.0-{kind}.csv", *rows)
+        (root / f"mimic-cxr-2.0.0-{kind}.csv.gz").write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+    sections = ("study", "impression", "findings", "last_paragraph", "comparison")
+    write_csv(root / "mimic_cxr_sectioned.csv", sections,
+              ("s50414267", "No acute\n process.", "Clear lungs.", "", ""),
+              ("s57375967", "", "", "Focal consolidation.", ""))  # fmt: skip
+    for dicom, patient, study, *_ in films:
+        as_jpg(root / f"files/p{str(patient)[:2]}/p{patient}/s{study}/{dicom}.jpg")
+    return root
+
+
+def pmc_oa(root: Path) -> Path:
+    rows = [
+        {"image": "PMC212319_Fig3_4.jpg", "caption": "A. Real time image."},
+        {"image": "PMC212319_Fig3_5.jpg", "caption": "B. Another panel."},
+        {"image": "PMC544898_F1.jpg", "caption": "Axial CT."},
+    ]
+    for row in rows:
+        as_jpg(root / "images" / row["image"])
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (root / "pmc_oa.jsonl").write_text(lines)
+    return root
+
+
+def image_bytes(name: str, kind: str = "PNG") -> bytes:
+    """Return the file of a small image; its pixels depend on its name."""
+    seed = zlib.crc32(name.encode())
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 8), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def described(features: dict[str, object]) -> dict[bytes, bytes]:
+    """Return a schema's metadata as the datasets library writes it."""
+    return {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+
+
+CLASSES = {"names": ["benign", "malignant", "normal"], "_type": "ClassLabel"}
+FEATURES = {"image": {"_type": "Image"}, "label": CLASSES,
+            "caption": {"dtype": "string", "_type": "Value"}}  # fmt: skip
+
+
+def hf_rows(part: str, n: int = 3) -> dict[str, list[object]]:
+    names = [f"{part}{i}.png" for i in range(n)]
+    return {
+        "image": [{"bytes": image_bytes(name), "path": name} for name in names],
+        "label": [i % 2 for i in range(n)],
+        "caption": [f"Film {name}." for name in names],
+        "patient": [f"p{i // 2}" for i in range(n)],
+        "age": [60 + i for i in range(n)],
+    }
+
+
+def hf_dataset(root: Path, **changed: list[object]) -> Path:
+    """Write two shards of training rows and one of test rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (root / "data").mkdir(parents=True)
+    names = ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001")
+    for number, name in enumerate(names):
+        rows = pa.table({**hf_rows(f"{number}-"), **changed})
+        rows = rows.replace_schema_metadata(described(FEATURES))
+        pq.write_table(rows, root / "data" / f"{name}.parquet", row_group_size=2)
+    return root
+
+
 def phantom(root: Path) -> None:
     """The phantom is drawn, not read: it takes no folder."""
 
 
 LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
     layout.__name__: layout
-    for layout in (manifest, folder, iu_xray, nih_cxr14, roco, medmnist, phantom)
+    for layout in (
+        manifest,
+        folder,
+        iu_xray,
+        iu_xray_xml,
+        iu_xray_r2gen,
+        nih_cxr14,
+        roco,
+        rocov2,
+        chexpert,
+        mimic_cxr_jpg,
+        medmnist,
+        pmc_oa,
+        hf_dataset,
+        phantom,
+    )
 }
 
 

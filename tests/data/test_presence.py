@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vesalius.core import CaseSet, DataError, Skipped
+from vesalius.data import presence
 from vesalius.data.images import ImageFiles
 from vesalius.data.presence import inside, with_images
 
@@ -81,3 +82,29 @@ def test_a_neighbour_that_begins_like_the_root_is_outside(tmp_path):
 def test_paths_come_in_their_simplest_form(tmp_path, path):
     assert inside(tmp_path, path) == "a/b.png"
     assert inside(tmp_path, str(tmp_path / "a" / "b.png")) == "a/b.png"
+
+
+def test_every_folder_is_listed_once_in_whatever_order_the_rows_come(tmp_path, png, monkeypatch):
+    paths = [f"{folder}/{i}.png" for i in range(3) for folder in "abc"]
+    for path in paths:
+        png(tmp_path / path)
+    listed, scandir = [], presence.os.scandir
+    monkeypatch.setattr(presence.os, "scandir", lambda p: (listed.append(p), scandir(p))[1])
+    cases = with_images(of_paths(tmp_path, [*paths, "d/gone.png", paths[0]]))
+    assert len(cases) == 10
+    assert sorted(path.name for path in listed) == ["a", "b", "c", "d"]
+
+
+def test_a_path_of_a_thousand_folders_is_no_such_file(tmp_path, png):
+    png(tmp_path / "a.png")
+    cases = with_images(of_paths(tmp_path, ["a/" * 1900 + "a.png", "a.png", "b/" * 9000 + "a.png"]))
+    assert [s.reason for s in cases.skipped] == ["no such file"] * 2
+
+
+def test_a_link_above_the_folder_of_an_image_is_followed_no_further(tmp_path, png):
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    png(outside / "deep" / "er" / "a.png")
+    png(root / "b.png")
+    (root / "in").symlink_to(outside)
+    with pytest.raises(DataError, match="'in/deep/er' leads out of the folder"):
+        with_images(of_paths(root, ["b.png", "in/deep/er/a.png"]))

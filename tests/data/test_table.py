@@ -1,7 +1,9 @@
+import tracemalloc
+
 import pytest
 
 from vesalius.core import DataError
-from vesalius.data.table import read_table, read_text
+from vesalius.data.table import read_table, read_text, text_column
 
 
 def written(path, content):
@@ -96,10 +98,35 @@ def test_json_lines_become_text(tmp_path):
     assert table.columns == {
         "a": ["1", "x"], "b": ["true", "0.5"], "c": ["", ""], "d": ["", "p|q"]
     }  # fmt: skip
-    assert table.lines == [1, 3]
+    assert list(table.lines) == [1, 3]
 
 
 @pytest.mark.parametrize("line", ["[1, 2]", "{broken", '"text"', "[" * 100_000])
 def test_a_broken_json_line_is_named(tmp_path, line):
     with pytest.raises(DataError, match="t.jsonl, line 2"):
         read_table(written(tmp_path / "t.jsonl", '{"a": 1}\n' + line))
+
+
+def test_many_rows_keep_their_columns_and_lines(tmp_path):
+    content = "a,b\n" + "".join(f"{i},x{i}\n\n" for i in range(10_000))
+    table = read_table(written(tmp_path / "t.csv", content))
+    assert table["a"] == [str(i) for i in range(10_000)]
+    assert table["b"][-1] == "x9999"
+    assert table.place(9999).endswith("line 20000")
+
+
+def test_one_long_cell_does_not_widen_all():
+    assert text_column(["a"] * 1000 + ["b" * 5000]).nbytes < 10_000
+    assert text_column(["PA", "AP"]).dtype.kind == "U"
+
+
+def test_reading_a_table_takes_little_more_than_what_it_holds(tmp_path):
+    text = "the lungs are clear and the heart is of normal size; number "
+    content = "a,b\n" + "".join(f"{i},{text}{i}\n" for i in range(50_000))
+    path = written(tmp_path / "t.csv", content)
+    tracemalloc.start()
+    table = read_table(path)
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(table) == 50_000
+    assert peak < held + len(content) + (6 << 20)

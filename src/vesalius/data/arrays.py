@@ -1,4 +1,4 @@
-"""Arrays of an ``.npz`` file, unpacked one at a time when they are asked for; never a pickle."""
+"""Arrays of an ``.npz`` file, opened one at a time when they are asked for; never a pickle."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vesalius.core import DataError
+from vesalius.core import DataError, VesaliusError
+from vesalius.data.mapped_arrays import Header, mapped, read_header
 
 if TYPE_CHECKING:
     from jaxtyping import Int, UInt8
 
+IN_MEMORY = 64 << 20  # bytes of an array that is unpacked into memory
+
 
 class Arrays:
-    """The arrays of an ``.npz`` file by name. Pickled as its path: a worker unpacks its own.
+    """The arrays of an ``.npz`` file by name. Pickled as its path: a worker opens its own.
+
+    What is larger than ``IN_MEMORY`` bytes is not unpacked into memory but mapped.
 
     Raises:
         DataError: the file is broken, has no such array, or holds Python objects.
@@ -40,41 +45,43 @@ class Arrays:
 
     def declared(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         """Return the shape and type that the file declares of an array, without unpacking it."""
-        with self._member(name) as (member, size):
-            version = np.lib.format.read_magic(member)
-            reader = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }.get(version)
-            if reader is None:
-                raise DataError(f"{self.path}: {name!r} is of npy version {version}, not 1 or 2")
-            shape, _, dtype = reader(member)
-            if dtype.hasobject:
-                raise DataError(f"{self.path}: {name!r} holds Python objects, which are not read")
-            if member.tell() + int(np.prod(shape, dtype=object)) * dtype.itemsize != size:
-                raise DataError(f"{self.path}: {name!r} declares shape {shape}, its data differs")
-            return shape, dtype
+        with self._member(name) as (archive, info):
+            header = self._header(archive, info)
+        return header.shape, header.dtype
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         with self._lock:
             if name not in self._unpacked:
-                self.declared(name)
-                with self._member(name) as (member, _):
-                    array = np.lib.format.read_array(member, allow_pickle=False)
-                array.flags.writeable = False
+                with self._member(name) as (archive, info):
+                    header = self._header(archive, info)
+                    if info.file_size > IN_MEMORY:
+                        array = mapped(archive, info, header)
+                    else:
+                        with archive.open(info) as member:
+                            array = np.lib.format.read_array(member, allow_pickle=False)
+                        array.flags.writeable = False
                 self._unpacked[name] = array
             return self._unpacked[name]
 
+    def _header(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Header:
+        name = info.filename.removesuffix(".npy")
+        with archive.open(info) as member:
+            header = read_header(member, f"{self.path}: {name!r}")
+        if header.nbytes != info.file_size:
+            raise DataError(
+                f"{self.path}: {name!r} declares shape {header.shape}, its data differs"
+            )
+        return header
+
     @contextmanager
-    def _member(self, name: str) -> Iterator[tuple[Any, int]]:
+    def _member(self, name: str) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipInfo]]:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 if f"{name}.npy" not in archive.namelist():
                     names = ", ".join(n.removesuffix(".npy") for n in archive.namelist())
                     raise DataError(f"{self.path} has no array {name!r}; it has {names}")
-                with archive.open(f"{name}.npy") as member:
-                    yield member, archive.getinfo(f"{name}.npy").file_size
-        except DataError:
+                yield archive, archive.getinfo(f"{name}.npy")
+        except VesaliusError:
             raise
         except Exception as error:  # a broken archive can raise anything in its decoder
             raise DataError(f"{self.path} is not a readable .npz file: {error}") from None

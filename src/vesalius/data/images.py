@@ -12,6 +12,7 @@ PNG, JPEG, BMP and TIFF are read, the first frame of each. The rules:
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,11 +41,20 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "..."]:
         ImageError: the file is missing, empty, truncated, too large or no image; the message
             names the file and the reason.
     """
-    from PIL import ImageOps
-
     with _opened(Path(path)) as image:
-        image.load()
-        return _uint8(ImageOps.exif_transpose(image))
+        return _pixels(image)
+
+
+def decode_image(raw: bytes, *, name: str) -> UInt8[np.ndarray, "..."]:
+    """Return the pixels of a file that lies in memory, as :func:`read_image` gives them.
+
+    Raises:
+        ImageError: as :func:`read_image`; the message has the name.
+    """
+    if not raw:
+        raise ImageError(f"{name} is empty (0 bytes)")
+    with _decoding(io.BytesIO(raw), name) as image:
+        return _pixels(image)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -114,32 +124,49 @@ def leaves(root: Path, path: str) -> DataError:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open a file as an image of a size that is safe to decode; name the file in every error."""
-    from PIL import Image, UnidentifiedImageError
-
     try:
         if path.is_file() and path.stat().st_size == 0:
             raise ImageError(f"{path} is empty (0 bytes)")
         if path.exists() and not path.is_file():
             raise ImageError(f"{path} is not a file")
-        with Image.open(path, formats=FORMATS) as image:
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path} cannot be read: {error}") from None
+    with _decoding(path, str(path)) as image:
+        yield image
+
+
+@contextmanager
+def _decoding(source: Path | io.BytesIO, name: str) -> Iterator[Any]:
+    """Open a file or its bytes as an image of a size that is safe to decode."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(source, formats=FORMATS) as image:
             width, height = image.size
             if width * height > LARGEST_PIXELS:
-                raise _too_large(path, f"{width}×{height} pixels")
+                raise _too_large(name, f"{width}×{height} pixels")
             yield image
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(f"{path} is not a readable image ({', '.join(FORMATS)})") from None
+        raise ImageError(f"{name} is not a readable image ({', '.join(FORMATS)})") from None
     except Image.DecompressionBombError:
-        raise _too_large(path, "too many pixels") from None
+        raise _too_large(name, "too many pixels") from None
     except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise ImageError(f"{name} cannot be read: {error.strerror or error}") from None
     except Exception as error:  # a broken file can raise anything in a decoder
-        raise ImageError(f"{path} is broken: {error or type(error).__name__}") from None
+        raise ImageError(f"{name} is broken: {error or type(error).__name__}") from None
 
 
-def _too_large(path: Path, what: str) -> ImageError:
-    return ImageError(f"{path} declares {what}; at most {LARGEST_PIXELS:,} are decoded")
+def _too_large(name: str, what: str) -> ImageError:
+    return ImageError(f"{name} declares {what}; at most {LARGEST_PIXELS:,} are decoded")
+
+
+def _pixels(image: Any) -> UInt8[np.ndarray, "..."]:
+    from PIL import ImageOps
+
+    image.load()
+    return _uint8(ImageOps.exif_transpose(image))
 
 
 def _uint8(image: Any) -> UInt8[np.ndarray, "..."]:

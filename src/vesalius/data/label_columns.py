@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vesalius.core import DataError
+from vesalius.core import DataError, unknown
 from vesalius.data.table import JOINT, Table
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ STATES = {
     "": UNKNOWN, "nan": UNKNOWN, "-1": MAYBE, "-1.0": MAYBE,
 }  # fmt: skip
 UNCERTAIN = {"ignore": UNKNOWN, "ones": PRESENT, "zeros": ABSENT}
+BLANK = {"unknown": UNKNOWN, "zeros": ABSENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,29 @@ class Labels:
 
 
 def read_labels(
-    table: Table, labels: str | Sequence[str] | None, *, taken: set[str], uncertain: str
+    table: Table,
+    labels: str | Sequence[str] | None,
+    *,
+    taken: Collection[str] = (),
+    uncertain: str = "ignore",
+    blank: str = "unknown",
 ) -> Labels:
     """Read the named label columns, or every column not taken that holds nothing but states.
 
+    Args:
+        labels: label columns of states, or one column of categories.
+        taken: columns that are something else.
+        uncertain: what −1 becomes, one of ``UNCERTAIN``.
+        blank: what a blank cell becomes, one of ``BLANK``.
+
     Raises:
         DataError: a column is not there, or a cell is no state; the message has its line.
+        ChoiceError: there is no such policy.
     """
+    if uncertain not in UNCERTAIN:
+        raise unknown("uncertain", uncertain, UNCERTAIN)
+    if blank not in BLANK:
+        raise unknown("blank", blank, BLANK)
     if isinstance(labels, str):
         if not _only_states(table[labels]):
             return _categories(labels, table[labels])
@@ -50,6 +67,7 @@ def read_labels(
     states_NC = np.zeros((len(table), len(labels)))
     for i, name in enumerate(labels):
         states_NC[:, i] = _states(table, name)
+    states_NC[np.isnan(states_NC)] = BLANK[blank]
     states_NC[states_NC == MAYBE] = UNCERTAIN[uncertain]
     return Labels(tuple(labels), states_NC, "multilabel", tuple(labels))
 

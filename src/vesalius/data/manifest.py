@@ -7,15 +7,15 @@ from typing import Literal
 
 import numpy as np
 
-from vesalius.core import CaseSet, DataError, unknown
+from vesalius.core import CaseSet, DataError
 from vesalius.data.images import ImageFiles
-from vesalius.data.label_columns import UNCERTAIN, read_labels
+from vesalius.data.label_columns import read_labels
 from vesalius.data.presence import inside, with_images
 from vesalius.data.splits import split_name
-from vesalius.data.table import JSON_LINES, Table, first_of, read_table
+from vesalius.data.table import JSON_LINES, Table, first_of, read_table, text_column
 
 NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
-SUFFIXES = (".csv", ".tsv", *JSON_LINES)
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", *JSON_LINES)
 
 
 def manifest(
@@ -34,7 +34,8 @@ def manifest(
     """Read a table with a column of image paths (under the root) and any of the others.
 
     A column that is not named here is looked for under its own name: ``text``, ``case_id``,
-    ``patient_id``, ``split``. What is neither these nor a label becomes an attribute.
+    ``patient_id``, ``split``. What is neither these nor a label becomes an attribute. The table
+    may be gzipped (``.csv.gz``).
 
     Args:
         root: the folder of table and images, or the table itself.
@@ -53,8 +54,6 @@ def manifest(
     Raises:
         DataError: a file, column or value is not what it must be; the message has its line.
     """
-    if uncertain not in UNCERTAIN:
-        raise unknown("uncertain", uncertain, UNCERTAIN)
     path = root if root.is_file() else _table_file(root, file)
     folder = root.parent if root.is_file() else root
     table = read_table(path, separator=separator)
@@ -79,7 +78,7 @@ def manifest(
             patient_ids=np.array(patients, np.str_) if patients and any(patients) else None,
             texts=None if texts is None else np.array([t or None for t in texts], dtype=object),
             splits=None if splits is None else _splits(table, splits),
-            attributes={name: np.array(table[name], dtype=np.str_) for name in rest},
+            attributes={name: text_column(table[name]) for name in rest},
             task=found.task,
             source=f"manifest {path.name}",
         )
@@ -91,7 +90,7 @@ def _table_file(root: Path, file: str | None) -> Path:
         return first_of(root, (inside(root, file),))
     found = [root / name for name in NAMES if (root / name).is_file()][:1]
     if not found:
-        found = sorted(p for p in root.iterdir() if p.suffix.lower() in SUFFIXES)
+        found = sorted(p for p in root.iterdir() if p.name.lower().endswith(SUFFIXES))
     if len(found) != 1:
         names = ", ".join(p.name for p in found) or "no table at all"
         raise DataError(f"{root} has no manifest.csv but {names}; say which it is with file=…")

@@ -30,7 +30,9 @@ def medmnist(
     Class names and task come from the ``medmnist`` package where it is installed
     (``pip install 'vesalius[medmnist]'``); otherwise they are ``class 0``, ``class 1`` … Labels may
     be ``(N,)``, ``(N, 1)`` (multiclass) or ``(N, L)`` (multilabel). The images of a split are
-    unpacked when the first of them is asked for. Patients are not known; the source has splits.
+    opened when the first of them is asked for; large ones are mapped into memory (a compressed
+    file is unpacked once into $VESALIUS_CACHE or ~/.cache/vesalius/arrays). Patients are not
+    known; the source has splits.
 
     Args:
         root: the folder of the file, or the file.

@@ -11,13 +11,20 @@ from typing import Any
 from vesalius.core import CaseSet, DataError, unknown
 
 READERS = {
+    "chexpert": "vesalius.data.chexpert:chexpert",
     "folder": "vesalius.data.folder:folder",
+    "hf_dataset": "vesalius.data.hf_dataset:hf_dataset",
     "iu_xray": "vesalius.data.iu_xray:iu_xray",
+    "iu_xray_r2gen": "vesalius.data.iu_xray_r2gen:iu_xray_r2gen",
+    "iu_xray_xml": "vesalius.data.iu_xray_xml:iu_xray_xml",
     "manifest": "vesalius.data.manifest:manifest",
     "medmnist": "vesalius.data.medmnist:medmnist",
+    "mimic_cxr_jpg": "vesalius.data.mimic_cxr_jpg:mimic_cxr_jpg",
     "nih_cxr14": "vesalius.data.nih_cxr14:nih_cxr14",
     "phantom": "vesalius.data.phantom:read",
+    "pmc_oa": "vesalius.data.pmc_oa:pmc_oa",
     "roco": "vesalius.data.roco:roco",
+    "rocov2": "vesalius.data.rocov2:rocov2",
 }
 
 

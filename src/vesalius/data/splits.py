@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 ALIASES = {
     "train": "train", "training": "train",
-    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
+    "validation": "validation", "valid": "validation", "val": "validation",
+    "validate": "validation", "dev": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
 NO_PATIENTS = (

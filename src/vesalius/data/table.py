@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-from collections.abc import Sequence
+from array import array
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vesalius.core import DataError
+from vesalius.data.text_file import open_text, read_text
+
+__all__ = [
+    "JOINT",
+    "JSON_LINES",
+    "Table",
+    "first_of",
+    "plain",
+    "read_table",
+    "read_text",
+    "text_column",
+]
 
 SEPARATORS = {".tsv": "\t", ".tab": "\t"}
 JSON_LINES = (".jsonl", ".ndjson")
+ROWS_AT_ONCE = 4096  # rows that lie in memory as lists before they join their columns
+LONGEST_WORD = 64  # letters
 JOINT = "|"  # between the values of a JSON list, as between labels in a cell
 
 
@@ -24,7 +42,7 @@ class Table:
 
     path: Path
     columns: dict[str, list[str]]
-    lines: list[int]
+    lines: Sequence[int]
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -46,44 +64,42 @@ class Table:
         return f"{self.path}, line {self.lines[row]}"
 
 
-def read_table(path: Path, *, separator: str | None = None) -> Table:
+def read_table(
+    path: Path, *, separator: str | None = None, columns: Collection[str] | None = None
+) -> Table:
     """Read a table by its suffix: ``.jsonl``, ``.tsv``, or CSV with the separator of its header.
+
+    Each may be gzipped (``.csv.gz``). The rows are read one after another into the columns, so
+    that a table of a million rows needs little more than what it holds.
+
+    Args:
+        separator: of the cells, where the suffix and the header do not tell.
+        columns: keep only these, of those that are there.
 
     Raises:
         DataError: the file is missing, broken or has no rows; the message has the line.
     """
-    text = read_text(path)
-    if path.suffix.lower() in JSON_LINES:
-        table = _json_lines(path, text)
-    else:
-        table = _separated(path, text, separator or _separator(path, text))
+    suffix = _suffix(path)
+    with open_text(path) as opened:
+        if suffix in JSON_LINES:
+            table = _json_lines(path, opened, columns)
+        else:
+            header = opened.readline()
+            opened.seek(0)
+            table = _separated(path, opened, separator or _separator(suffix, header), columns)
     if not len(table):
         raise DataError(f"{path} has no rows")
     return table
 
 
-def read_text(path: Path) -> str:
-    """Return a file's text: UTF-8 with or without a byte-order mark, UTF-16 with one.
+def text_column(cells: Sequence[str]) -> NDArray[Any]:
+    """Return cells as an array of words, or of objects where they are as long as sentences.
 
-    What is neither is read as Windows-1252, which old spreadsheets write.
-
-    Raises:
-        DataError: the file is missing or not text.
+    An array of words has the width of its longest: one report among a million codes would cost
+    gigabytes.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
-    wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
-    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp1252"):
-        try:
-            text = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" in text:
-            break
-        return text
-    raise DataError(f"{path} is not a text file in UTF-8 or Windows-1252")
+    longest = max(map(len, cells), default=0)
+    return np.array(cells, dtype=np.str_ if longest <= LONGEST_WORD else object)
 
 
 def first_of(folder: Path, names: Sequence[str]) -> Path:
@@ -94,38 +110,50 @@ def first_of(folder: Path, names: Sequence[str]) -> Path:
     raise DataError(f"{folder} has no {' or '.join(names)}")
 
 
-def _separator(path: Path, text: str) -> str:
-    if path.suffix.lower() in SEPARATORS:
-        return SEPARATORS[path.suffix.lower()]
-    header = text.partition("\n")[0]
+def _suffix(path: Path) -> str:
+    name = path.name.lower().removesuffix(".gz")
+    return Path(name).suffix
+
+
+def _separator(suffix: str, header: str) -> str:
+    if suffix in SEPARATORS:
+        return SEPARATORS[suffix]
     return max(",;\t", key=header.count)  # the first of equals: a comma
 
 
-def _separated(path: Path, text: str, separator: str) -> Table:
+def _separated(path: Path, opened: TextIO, separator: str, wanted: Collection[str] | None) -> Table:
     if len(separator) != 1:
         raise DataError(f"separator {separator!r} is not one character, such as ',' ';' or a tab")
-    # not splitlines(), which also parts lines at form feeds and U+2028 inside a report
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    cells: list[list[str]] = []
-    lines: list[int] = []
+    reader = csv.reader(opened, delimiter=separator, strict=True)
+    lines = array("q")
     try:
         header = [name.strip() for name in next(reader, [])]
         named = [i for i, name in enumerate(header) if name]
-        for values in reader:
-            if not any(value and not value.isspace() for value in values):
-                continue
-            if len(values) <= max(named, default=0) or any(values[len(header) :]):
-                raise DataError(
-                    f"{path}, line {reader.line_num}: {len(values)} cells under a header of "
-                    f"{len(header)} (a quote or separator too many or too few?)"
-                )
-            cells.append(values)
-            lines.append(reader.line_num)
+        _refuse_twins(path, [header[i] for i in named])
+        kept: dict[int, list[str]] = {i: [] for i in named if wanted is None or header[i] in wanted}
+        rows = _rows(path, reader, header, lines)
+        while several := list(islice(rows, ROWS_AT_ONCE)):
+            for i, cells in kept.items():
+                cells.extend([values[i].strip() for values in several])
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error} (a quote not closed?)") from None
-    names = [header[i] for i in named]
-    _refuse_twins(path, names)
-    return Table(path, {header[i]: [v[i].strip() for v in cells] for i in named}, lines)
+    return Table(path, {header[i]: cells for i, cells in kept.items()}, lines)
+
+
+def _rows(path: Path, reader: Any, header: list[str], lines: array[int]) -> Iterator[list[str]]:
+    """Give the rows that are not blank, and note the line that each ends on."""
+    width = len(header)
+    needed = max((i for i, name in enumerate(header) if name), default=0)
+    for values in reader:
+        if not any(map(str.strip, values)):
+            continue
+        if len(values) <= needed or (len(values) > width and any(values[width:])):
+            raise DataError(
+                f"{path}, line {reader.line_num}: {len(values)} cells under a header of "
+                f"{width} (a quote or separator too many or too few?)"
+            )
+        lines.append(reader.line_num)
+        yield values
 
 
 def _refuse_twins(path: Path, names: list[str]) -> None:
@@ -134,29 +162,38 @@ def _refuse_twins(path: Path, names: list[str]) -> None:
         raise DataError(f"{path} has column {twins[0]!r} twice")
 
 
-def _json_lines(path: Path, text: str) -> Table:
-    rows: list[dict[str, Any]] = []
-    lines: list[int] = []
-    for number, line in enumerate(text.split("\n"), 1):
+def _json_lines(path: Path, opened: TextIO, wanted: Collection[str] | None) -> Table:
+    columns: dict[str, list[str]] = {}
+    lines = array("q")
+    for number, line in enumerate(opened, 1):
         if not line or line.isspace():
             continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}, line {number}: not valid JSON ({error})") from None
-        if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number}: a {type(row).__name__}, not an object")
-        rows.append(row)
+        for name, value in _json_row(path, number, line).items():
+            if wanted is None or name in wanted:
+                columns.setdefault(name, [""] * len(lines)).append(plain(value))
         lines.append(number)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return Table(path, {name: [_plain(row.get(name)) for row in rows] for name in names}, lines)
+        for cells in columns.values():
+            if len(cells) < len(lines):
+                cells.append("")
+    return Table(path, columns, lines)
 
 
-def _plain(value: Any) -> str:
+def _json_row(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}, line {number}: not valid JSON ({error})") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{path}, line {number}: a {type(row).__name__}, not an object")
+    return row
+
+
+def plain(value: Any) -> str:
+    """Return a value as the text of a cell; lists are joined by ``|``."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return JOINT.join(_plain(item) for item in value)
+        return JOINT.join(plain(item) for item in value)
     return str(value).strip()
