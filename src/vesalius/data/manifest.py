@@ -16,6 +16,7 @@ from vesalius.data.splits import split_name
 from vesalius.data.table import JOINT, JSON_LINES, Table, first_of, read_table
 
 NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
+MASK = "mask"  # the column of mask files, and what they are called
 SUFFIXES = (".csv", ".tsv", *JSON_LINES)
 
 
@@ -28,7 +29,6 @@ def manifest(
     case_id: str | None = None,
     patient_id: str | None = None,
     split: str | None = None,
-    mask: str | None = None,
     labels: str | list[str] | None = None,
     uncertain: Literal["ignore", "ones", "zeros"] = "ignore",
     separator: str | None = None,
@@ -36,7 +36,8 @@ def manifest(
     """Read a table with a column of image paths (under the root) and any of the others.
 
     A column that is not named here is looked for under its own name: ``text``, ``case_id``,
-    ``patient_id``, ``split``, ``mask``. What is neither these nor a label becomes an attribute.
+    ``patient_id``, ``split``. What is neither these nor a label becomes an attribute. A column
+    ``mask`` holds paths of mask files under the root; several, joined by ``|``, are merged.
 
     Args:
         root: the folder of table and images, or the table itself.
@@ -46,7 +47,6 @@ def manifest(
         case_id: column of unique names; the image's path where there is none.
         patient_id: column of patients; without it a split by patient is refused.
         split: column of train (training), validation (valid, val, dev) and test (testing).
-        mask: column of mask files under the root; several, joined by ``|``, are merged.
         labels: label columns of 1, 0, −1 (uncertain) and blank (unknown), or one column of
             categories, which makes the task multiclass, or multilabel where some cell joins
             several by ``|``; by default every column left that holds nothing but such states.
@@ -65,11 +65,10 @@ def manifest(
         role: name if name is not None else role if role in table else None
         for role, name in {
             "text": text, "case_id": case_id, "patient_id": patient_id, "split": split,
-            "mask": mask,
         }.items()
     }  # fmt: skip
     columns = {role: None if name is None else table[name] for role, name in roles.items()}
-    taken = {image, *(name for name in roles.values() if name is not None)}
+    taken = {image, MASK, *(name for name in roles.values() if name is not None)}
     paths = [inside(folder, cell) if cell else "" for cell in table[image]]
     found = read_labels(table, labels, taken=taken, uncertain=uncertain)
     texts, patients, splits = columns["text"], columns["patient_id"], columns["split"]
@@ -86,8 +85,9 @@ def manifest(
         task=found.task,
         source=f"manifest {path.name}",
     )
-    masks = columns["mask"]
-    return with_images(cases if masks is None else with_masks(cases, _masks(folder, masks)))
+    if MASK in table:
+        cases = with_masks(cases, _masks(folder, table[MASK]))
+    return with_images(cases)
 
 
 def _table_file(root: Path, file: str | None) -> Path:
@@ -128,5 +128,5 @@ def _masks(folder: Path, cells: list[str]) -> list[Files]:
     """Return the mask files of each row: the paths in a cell, joined by ``|``."""
     named = [[part.strip() for part in cell.split(JOINT) if part.strip()] for cell in cells]
     return [
-        {"mask": tuple(inside(folder, path) for path in paths)} if paths else {} for paths in named
+        {MASK: tuple(inside(folder, path) for path in paths)} if paths else {} for paths in named
     ]
