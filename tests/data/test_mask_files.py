@@ -96,12 +96,13 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, bomb):
 @pytest.fixture
 def column(tmp_path, png, mask):
     """Three images: one of two merged files and a second target, one empty, one without masks."""
-    for name in "abc":
-        png(tmp_path / f"{name}.png")
+    png(tmp_path / "a.png")
+    png(tmp_path / "b.png", width=9, height=7)
+    png(tmp_path / "c.png")
     mask(tmp_path / "left.png", (0, 0, 2, 2))
     mask(tmp_path / "right.png", (5, 3, 3, 1))
     mask(tmp_path / "heart.png", (3, 2, 2, 2))
-    mask(tmp_path / "empty.png")
+    mask(tmp_path / "empty.png", width=9, height=7)
     files = [
         {"Lungs": ("left.png", "right.png"), "Heart": ("heart.png",)},
         {"Lungs": ("empty.png",)},

@@ -51,6 +51,8 @@ def test_without_boxes_there_are_no_regions(layout):
     ("content", "reason"),
     [
         ('[{"Liver": [1, 1, 9, 2]}]', "of 'Liver' leaves its image of 8×6 pixels"),
+        ('[{"Liver": [-3, 1, 4, 2]}]', "leaves its image"),
+        ('[{"Liver": [5, 4, -2, 1]}]', "leaves its image"),
         ('[{"Liver": [1, 1, 4]}]', "a box is four numbers, not"),
         ('[{"Liver": [1, 1, 4, NaN]}]', "a box is four numbers, not"),
         ('[{"Liver": "1 1 4 4"}]', "a box is four numbers, not"),

@@ -140,12 +140,8 @@ def _box(path: Path, name: str, corners: Any, size: tuple[int, int]) -> Box:
     ):
         raise DataError(f"{path}: a box is four numbers, not {corners!r}")
     x, y, width, height = map(float, corners)
-    if (
-        min(x, y) < -1
-        or min(width, height) < 0
-        or x + width > size[0] + 1
-        or y + height > size[1] + 1
-    ):
+    beyond = max(x + width - size[0], y + height - size[1])
+    if min(x, y) < -1 or min(width, height) < 0 or beyond > 1:
         raise DataError(
             f"{path}: box [x, y, width, height] = {corners} of {name!r} leaves its image of "
             f"{size[0]}×{size[1]} pixels"
