@@ -10,11 +10,13 @@ import numpy as np
 from vesalius.core import CaseSet, DataError
 from vesalius.data.images import ImageFiles
 from vesalius.data.label_columns import read_labels
+from vesalius.data.mask_files import Files, with_masks
 from vesalius.data.presence import inside, with_images
 from vesalius.data.splits import split_name
-from vesalius.data.table import JSON_LINES, Table, first_of, read_table, text_column
+from vesalius.data.table import JOINT, JSON_LINES, Table, first_of, read_table, text_column
 
 NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
+MASK = "mask"  # the column of mask files, and what they are called
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", *JSON_LINES)
 
 
@@ -34,8 +36,9 @@ def manifest(
     """Read a table with a column of image paths (under the root) and any of the others.
 
     A column that is not named here is looked for under its own name: ``text``, ``case_id``,
-    ``patient_id``, ``split``. What is neither these nor a label becomes an attribute. The table
-    may be gzipped (``.csv.gz``).
+    ``patient_id``, ``split``. What is neither these nor a label becomes an attribute. A column
+    ``mask`` holds paths of mask files under the root; several, joined by ``|``, are merged. The
+    table may be gzipped (``.csv.gz``).
 
     Args:
         root: the folder of table and images, or the table itself.
@@ -60,29 +63,30 @@ def manifest(
     roles = {
         role: name if name is not None else role if role in table else None
         for role, name in {
-            "text": text, "case_id": case_id, "patient_id": patient_id, "split": split
+            "text": text, "case_id": case_id, "patient_id": patient_id, "split": split,
         }.items()
     }  # fmt: skip
     columns = {role: None if name is None else table[name] for role, name in roles.items()}
-    taken = {image, *(name for name in roles.values() if name is not None)}
+    taken = {image, MASK, *(name for name in roles.values() if name is not None)}
     paths = [inside(folder, cell) if cell else "" for cell in table[image]]
     found = read_labels(table, labels, taken=taken, uncertain=uncertain)
     texts, patients, splits = columns["text"], columns["patient_id"], columns["split"]
     rest = [name for name in table.columns if name not in taken and name not in found.columns]
-    return with_images(
-        CaseSet(
-            case_ids=_case_ids(table, roles["case_id"] or image, columns["case_id"] or paths),
-            images=ImageFiles(folder, paths),
-            labels_NC=found.states_NC,
-            label_names=found.names,
-            patient_ids=np.array(patients, np.str_) if patients and any(patients) else None,
-            texts=None if texts is None else np.array([t or None for t in texts], dtype=object),
-            splits=None if splits is None else _splits(table, splits),
-            attributes={name: text_column(table[name]) for name in rest},
-            task=found.task,
-            source=f"manifest {path.name}",
-        )
+    cases = CaseSet(
+        case_ids=_case_ids(table, roles["case_id"] or image, columns["case_id"] or paths),
+        images=ImageFiles(folder, paths),
+        labels_NC=found.states_NC,
+        label_names=found.names,
+        patient_ids=np.array(patients, np.str_) if patients and any(patients) else None,
+        texts=None if texts is None else np.array([t or None for t in texts], dtype=object),
+        splits=None if splits is None else _splits(table, splits),
+        attributes={name: text_column(table[name]) for name in rest},
+        task=found.task,
+        source=f"manifest {path.name}",
     )
+    if MASK in table:
+        cases = with_masks(cases, _masks(folder, table[MASK]))
+    return with_images(cases)
 
 
 def _table_file(root: Path, file: str | None) -> Path:
@@ -117,3 +121,11 @@ def _splits(table: Table, given: list[str]) -> np.ndarray:
     """Return the splits by their one name; a blank stays blank."""
     names = [name and split_name(name, table.place(row)) for row, name in enumerate(given)]
     return np.array(names, dtype="<U10")
+
+
+def _masks(folder: Path, cells: list[str]) -> list[Files]:
+    """Return the mask files of each row: the paths in a cell, joined by ``|``."""
+    named = [[part.strip() for part in cell.split(JOINT) if part.strip()] for cell in cells]
+    return [
+        {MASK: tuple(inside(folder, path) for path in paths)} if paths else {} for paths in named
+    ]

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from os import cpu_count
-from typing import NamedTuple
 
-from vesalius.core import CaseSet, ImageError
+from vesalius.core import CaseSet, ImageError, RegionColumn
+from vesalius.data.mask_files import LazyBoxes
 from vesalius.data.progress import bar
 
 
-class Opened(NamedTuple):
-    """An image: its size in words and a digest of its pixels, or why it does not open."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An image: its size in words and a digest of its pixels, or why it does not open.
+
+    ``masks`` says of each target whether its mask has a pixel, ``boxes`` holds the labels of the
+    boxes, ``region_fault`` says why these could not be looked at.
+    """
 
     name: str
-    size: str
-    pixels: str
-    fault: str
+    size: str = ""
+    pixels: str = ""
+    fault: str = ""
+    masks: Mapping[str, bool] = field(default_factory=dict)
+    boxes: tuple[str, ...] = ()
+    region_fault: str = ""
 
 
 def open_all(cases: CaseSet, *, workers: int | None, progress: bool) -> list[Opened]:
-    """Decode every image; one that cannot be read gives its fault instead of an error."""
+    """Decode every image and its masks; what cannot be read gives its fault, not an error."""
     total = len(cases)
     pool = ThreadPoolExecutor(workers or cpu_count() or 1)
     try:
@@ -40,7 +50,23 @@ def _open(cases: CaseSet, index: int) -> Opened:
     try:
         image = cases.images[index]
     except ImageError as error:
-        return Opened(name, "", "", str(error))
+        return Opened(name, fault=str(error))
     kind = "colour" if image.ndim == 3 else "grey"
     digest = sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
-    return Opened(name, f"{image.shape[1]}×{image.shape[0]} {kind}", digest, "")
+    opened = Opened(name, f"{image.shape[1]}×{image.shape[0]} {kind}", digest)
+    return opened if cases.regions is None else _with_regions(cases.regions, index, opened)
+
+
+def _with_regions(regions: RegionColumn, index: int, opened: Opened) -> Opened:
+    try:
+        masks = dict(regions.masks(index))
+        boxes = regions.boxes(index)
+        if isinstance(boxes, LazyBoxes):
+            boxes = LazyBoxes(masks)  # around the masks that are open already
+        return replace(
+            opened,
+            masks={target: bool(mask.values_HW.any()) for target, mask in masks.items()},
+            boxes=tuple(box.label for box in boxes),
+        )
+    except ImageError as error:
+        return replace(opened, region_fault=str(error))

@@ -11,6 +11,7 @@ from typing import Any
 from vesalius.core import CaseSet, DataError, unknown
 
 READERS = {
+    "busi": "vesalius.data.busi:busi",
     "chexpert": "vesalius.data.chexpert:chexpert",
     "folder": "vesalius.data.folder:folder",
     "hf_dataset": "vesalius.data.hf_dataset:hf_dataset",
@@ -19,12 +20,18 @@ READERS = {
     "iu_xray_xml": "vesalius.data.iu_xray_xml:iu_xray_xml",
     "manifest": "vesalius.data.manifest:manifest",
     "medmnist": "vesalius.data.medmnist:medmnist",
+    "medpix": "vesalius.data.medpix:medpix",
     "mimic_cxr_jpg": "vesalius.data.mimic_cxr_jpg:mimic_cxr_jpg",
+    "montgomery": "vesalius.data.tuberculosis_cxr:montgomery",
     "nih_cxr14": "vesalius.data.nih_cxr14:nih_cxr14",
+    "pairs": "vesalius.data.pairs:pairs",
     "phantom": "vesalius.data.phantom:read",
     "pmc_oa": "vesalius.data.pmc_oa:pmc_oa",
     "roco": "vesalius.data.roco:roco",
     "rocov2": "vesalius.data.rocov2:rocov2",
+    "shenzhen": "vesalius.data.tuberculosis_cxr:shenzhen",
+    "slake": "vesalius.data.slake:slake",
+    "vqa_rad": "vesalius.data.vqa_rad:vqa_rad",
 }
 
 

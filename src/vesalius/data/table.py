@@ -43,6 +43,7 @@ class Table:
     path: Path
     columns: dict[str, list[str]]
     lines: Sequence[int]
+    unit: str = "line"  # what is counted in ``lines``
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -61,7 +62,7 @@ class Table:
 
     def place(self, row: int) -> str:
         """Return where a row stands, for an error: the file and the line."""
-        return f"{self.path}, line {self.lines[row]}"
+        return f"{self.path}, {self.unit} {self.lines[row]}"
 
 
 def read_table(
