@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vesalius.cli.options import Reader, RootAndSettings, root_and_settings
+from vesalius.cli.options import Reader, RootAndSettings, Workers, root_and_settings
 
 app = typer.Typer(help="Look at data before anything is learnt from it.", no_args_is_help=True)
 
@@ -45,3 +45,46 @@ def inspect(
     with narrated("nothing was written"):
         found, page = inspect_data(reader, folder, settings, out)
     print_inspection(found, page)
+
+
+@app.command()
+def audit(
+    reader: Reader,
+    root: RootAndSettings = None,
+    against: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--against",
+            metavar="READER ROOT",
+            help="Another set, such as a model's pretraining data; 'hashes FILE' for its "
+            "hashes.csv. Its settings: against.KEY=VALUE.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The audit's folder.", show_default="runs/audit-…"),
+    ] = None,
+    workers: Workers = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 1 if anything but notes is found.")
+    ] = False,
+) -> None:
+    """Look for what makes numbers wrong: leaks, duplicates, contradictions, names of people.
+
+    Patients and images in several splits or in another set, near twins (confirmed by pixels),
+    labels at odds, reused texts, unreadable images, burned-in text, words like an identifier.
+
+    Examples: vesalius data audit nih_cxr14 /data/nih
+              vesalius data audit folder /data/test --against manifest /data/pretraining --strict
+    """
+    from vesalius.cli.terminal import narrated, print_audit
+    from vesalius.studies import audit_data
+
+    folder, settings = root_and_settings(root)
+    with narrated("what was looked at is kept; the same command goes on from there"):
+        found, page = audit_data(reader, folder, settings, against=against, out=out,
+                                 workers=workers)  # fmt: skip
+    print_audit(found, page)
+    if strict and any(finding.level != "note" for finding in found.findings()):
+        raise typer.Exit(1)

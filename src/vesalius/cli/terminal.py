@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from vesalius.core import Run
     from vesalius.data import Inspection
+    from vesalius.data.audit import Audit
 
 BROKEN_SHOWN = 10
 INTERRUPTED = 130  # the shell's code for Ctrl-C
@@ -100,6 +101,17 @@ def print_inspection(found: Inspection, page: Path) -> None:
             typer.echo(f"{title}: {bad.name}: {bad.reason}")
         if len(broken) > BROKEN_SHOWN:
             typer.echo(f"{title}: {len(broken) - BROKEN_SHOWN:,} more, all on the page")
+    typer.echo(f"page    {page}")
+
+
+def print_audit(found: Audit, page: Path) -> None:
+    """Print what an audit found, worst first, and where its page is."""
+    findings = found.findings()
+    typer.echo(f"{found.opened:,} of {found.cases:,} images were opened")
+    for finding in findings:
+        typer.echo(f"  {finding.level:<8} {finding.count:>7,}  {finding.title}")
+    if not findings:
+        typer.echo("  nothing was found")
     typer.echo(f"page    {page}")
 
 

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vesalius.studies.data_audit import audit_data
     from vesalius.studies.embed import embed_data
     from vesalius.studies.inspect import inspect_data
     from vesalius.studies.ledgers import score_files
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Recipe": "recipe",
+    "audit_data": "data_audit",
     "catalogue": "recipe",
     "default_folder": "runner",
     "embed_data": "embed",
@@ -25,6 +27,7 @@ _HOMES = {
 
 __all__ = [
     "Recipe",
+    "audit_data",
     "catalogue",
     "default_folder",
     "embed_data",
