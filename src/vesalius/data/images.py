@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,15 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "..."]:
     from PIL import ImageOps
 
     with _opened(Path(path)) as image:
+        image.load()
+        return _uint8(ImageOps.exif_transpose(image))
+
+
+def decode_image(content: bytes, name: str) -> UInt8[np.ndarray, "..."]:
+    """Return the pixels of an image file's bytes, as :func:`read_image`; errors say ``name``."""
+    from PIL import ImageOps
+
+    with _opened(Path(name), content) as image:
         image.load()
         return _uint8(ImageOps.exif_transpose(image))
 
@@ -112,16 +122,17 @@ def leaves(root: Path, path: str) -> DataError:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path, content: bytes | None = None) -> Iterator[Any]:
     """Open a file as an image of a size that is safe to decode; name the file in every error."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        if path.is_file() and path.stat().st_size == 0:
+        if content == b"" or (content is None and path.is_file() and path.stat().st_size == 0):
             raise ImageError(f"{path} is empty (0 bytes)")
-        if path.exists() and not path.is_file():
+        if content is None and path.exists() and not path.is_file():
             raise ImageError(f"{path} is not a file")
-        with Image.open(path, formats=FORMATS) as image:
+        source = path if content is None else BytesIO(content)
+        with Image.open(source, formats=FORMATS) as image:
             width, height = image.size
             if width * height > LARGEST_PIXELS:
                 raise _too_large(path, f"{width}×{height} pixels")

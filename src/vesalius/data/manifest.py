@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from vesalius.core import CaseSet, DataError, unknown
+from vesalius.data.beside_manifest import header_of, with_tables
 from vesalius.data.images import ImageFiles
 from vesalius.data.label_columns import UNCERTAIN, read_labels
 from vesalius.data.presence import inside, with_images
@@ -34,7 +35,9 @@ def manifest(
     """Read a table with a column of image paths (under the root) and any of the others.
 
     A column that is not named here is looked for under its own name: ``text``, ``case_id``,
-    ``patient_id``, ``split``. What is neither these nor a label becomes an attribute.
+    ``patient_id``, ``split``. What is neither these nor a label becomes an attribute. Boxes, masks
+    and questions are read from ``boxes.csv``, ``masks.csv`` and ``questions.csv`` beside the table,
+    by case id.
 
     Args:
         root: the folder of table and images, or the table itself.
@@ -67,10 +70,13 @@ def manifest(
     columns = {role: None if name is None else table[name] for role, name in roles.items()}
     taken = {image, *(name for name in roles.values() if name is not None)}
     paths = [inside(folder, cell) if cell else "" for cell in table[image]]
+    header = header_of(folder, path) if labels is None else None
+    if header is not None:
+        labels = list(header["columns"]["labels"].values())
     found = read_labels(table, labels, taken=taken, uncertain=uncertain)
     texts, patients, splits = columns["text"], columns["patient_id"], columns["split"]
     rest = [name for name in table.columns if name not in taken and name not in found.columns]
-    return with_images(
+    cases = with_images(
         CaseSet(
             case_ids=_case_ids(table, roles["case_id"] or image, columns["case_id"] or paths),
             images=ImageFiles(folder, paths),
@@ -84,6 +90,7 @@ def manifest(
             source=f"manifest {path.name}",
         )
     )
+    return with_tables(cases, folder, header)
 
 
 def _table_file(root: Path, file: str | None) -> Path:

@@ -18,6 +18,7 @@ READERS = {
     "nih_cxr14": "vesalius.data.nih_cxr14:nih_cxr14",
     "phantom": "vesalius.data.phantom:read",
     "roco": "vesalius.data.roco:roco",
+    "webdataset": "vesalius.data.webdataset:webdataset",
 }
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vesalius.studies.data_audit import audit_data
+    from vesalius.studies.data_recipe import read_cases_of
     from vesalius.studies.embed import embed_data
     from vesalius.studies.inspect import inspect_data
     from vesalius.studies.ledgers import score_files
@@ -20,6 +21,7 @@ _HOMES = {
     "inspect_data": "inspect",
     "load_recipe": "recipe",
     "read_yaml": "recipe",
+    "read_cases_of": "data_recipe",
     "recipe_of": "recipe",
     "run_study": "runner",
     "score_files": "ledgers",
@@ -33,6 +35,7 @@ __all__ = [
     "embed_data",
     "inspect_data",
     "load_recipe",
+    "read_cases_of",
     "read_yaml",
     "recipe_of",
     "run_study",

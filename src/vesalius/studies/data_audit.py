@@ -13,8 +13,8 @@ from vesalius.core.run import environment
 from vesalius.data.audit import Audit, audit, masked_name
 from vesalius.reporting import Page, render
 from vesalius.studies.audit_sections import answer, sections
+from vesalius.studies.data_recipe import data_recipe, read_cases_of
 from vesalius.studies.fingerprint import fingerprint
-from vesalius.studies.recipe import Recipe, recipe_of
 from vesalius.studies.runner import read_data
 
 HASHES = "hashes"  # --against hashes FILE: another set's hashes.csv instead of its images
@@ -36,7 +36,9 @@ def audit_data(
     and ``page.html``.
     """
     theirs = [s.removeprefix("against.") for s in settings if s.startswith("against.")]
-    recipe = _recipe(reader, root, [s for s in settings if not s.startswith("against.")])
+    own = [s for s in settings if not s.startswith("against.")]
+    question = f"What would make numbers on {_name(reader, root)} wrong?"
+    recipe = data_recipe(reader, root, own, question)
     if theirs and against is None:
         raise VesaliusError(f"against.{theirs[0]} is set, but there is no --against READER ROOT")
     other = None if against is None else _other(*against, theirs)
@@ -61,18 +63,8 @@ def audit_data(
     return found, write_atomic(folder / "page.html", render(page))
 
 
-def _recipe(reader: str, root: str | None, settings: Sequence[str]) -> Recipe:
-    plain = {
-        "study": "audit",
-        "question": f"What would make numbers on {_name(reader, root)} wrong?",
-        "data": {"reader": reader, "root": root},
-        "model": {"name": "tiny"},
-    }
-    return recipe_of(plain, [s if "." in s.partition("=")[0] else f"data.{s}" for s in settings])
-
-
 def _other(reader: str, root: str, settings: Sequence[str]) -> CaseSet | Path:
-    return Path(root) if reader == HASHES else read_data(_recipe(reader, root, settings))
+    return Path(root) if reader == HASHES else read_cases_of(reader, root, settings)
 
 
 def _name(reader: str, root: str | None) -> str:
