@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vesalius.core import ChoiceError, DataError
-from vesalius.data import medmnist, read
+from vesalius.data import read
 
 
 def labels(*values):

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vesalius.core import Box, CaseSet, DataError, Mask, Question, Skipped
-from vesalius.core.files import read_json
 from vesalius.data.facts import typed
 from vesalius.data.images import ImageFiles
 from vesalius.data.presence import inside
@@ -55,23 +54,6 @@ class FileRegions:
             [self.boxes_per_case[i] for i in indices],
             [self.masks_per_case[i] for i in indices],
         )
-
-
-def header_of(folder: Path, table: Path) -> dict[str, Any] | None:
-    """Return the index of a conversion that wrote this manifest, or None.
-
-    Raises:
-        DataError: the conversion was stopped before its end.
-    """
-    if table.name != "manifest.csv":
-        return None
-    if (folder / ".parts" / "plan.json").is_file() and not (folder / "index.json").is_file():
-        raise DataError(f"{folder}: the conversion was stopped; run it again, and it goes on")
-    if not (folder / "index.json").is_file():
-        return None
-    header = read_json(folder / "index.json")
-    ours = isinstance(header, dict) and header.get("format") == "vesalius/converted/v1"
-    return header if ours and header.get("to") == "manifest" else None
 
 
 def with_tables(cases: CaseSet, folder: Path, header: dict[str, Any] | None) -> CaseSet:

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from vesalius.core import CaseSet, DataError, unknown
-from vesalius.data.beside_manifest import header_of, with_tables
+from vesalius.data.beside_manifest import with_tables
+from vesalius.data.conversion_index import conversion_index
 from vesalius.data.images import ImageFiles
 from vesalius.data.label_columns import UNCERTAIN, read_labels
 from vesalius.data.presence import inside, with_images
@@ -58,8 +59,9 @@ def manifest(
     """
     if uncertain not in UNCERTAIN:
         raise unknown("uncertain", uncertain, UNCERTAIN)
-    path = root if root.is_file() else _table_file(root, file)
     folder = root.parent if root.is_file() else root
+    index = conversion_index(folder, "manifest")
+    path = root if root.is_file() else _table_file(root, file)
     table = read_table(path, separator=separator)
     roles = {
         role: name if name is not None else role if role in table else None
@@ -70,7 +72,7 @@ def manifest(
     columns = {role: None if name is None else table[name] for role, name in roles.items()}
     taken = {image, *(name for name in roles.values() if name is not None)}
     paths = [inside(folder, cell) if cell else "" for cell in table[image]]
-    header = header_of(folder, path) if labels is None else None
+    header = index if labels is None and path.name == "manifest.csv" else None
     if header is not None:
         labels = list(header["columns"]["labels"].values())
     found = read_labels(table, labels, taken=taken, uncertain=uncertain)

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from vesalius.core import ArrayImages, Case, DataError, ImageError, LazyImage, Mask
+from vesalius.data.conversion_index import conversion_index
 from vesalius.data.facts import Facts
 from vesalius.data.images import decode_image
 from vesalius.data.shard_columns import IMAGES
 from vesalius.data.tar_members import Member, members, read_at
-from vesalius.data.webdataset import parse_facts, shard_files, shard_header, text_of
+from vesalius.data.webdataset import parse_facts, shard_files, text_of
 
 
 def stream_shards(
@@ -53,7 +54,7 @@ def stream_shards(
         raise DataError(f"buffer={buffer} must be 1 or more, rank={rank} in 0–{ranks - 1}")
     if not folder.exists():
         raise DataError(f"there is no folder {str(root)!r}")
-    header = shard_header(folder)
+    header = conversion_index(folder, "shards")
     shards = shard_files(folder, header)
     worker, workers = _worker()
     reader, readers = rank * workers + worker, ranks * workers

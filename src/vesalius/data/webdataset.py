@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vesalius.core import CaseSet, DataError, Skipped
-from vesalius.core.files import read_json
+from vesalius.data.conversion_index import conversion_index
 from vesalius.data.facts import Facts, typed
 from vesalius.data.shard_columns import IMAGES, Asked, Sample, ShardImages, ShardRegions
 from vesalius.data.shard_index import shard_members
@@ -42,7 +42,7 @@ def webdataset(root: Path, *, text: str | None = None) -> CaseSet:
         DataError: a shard is missing, damaged or not safe (links, absolute or ``..`` names), or
             no sample has an image.
     """
-    header = shard_header(root)
+    header = conversion_index(root, "shards")
     shards = shard_files(root, header)
     samples, skipped = _samples(root, shards)
     if not samples:
@@ -75,19 +75,6 @@ def webdataset(root: Path, *, text: str | None = None) -> CaseSet:
         task=header["task"] if header else "multilabel",
         source=header["source"] if header else f"webdataset {root.name}",
     )  # fmt: skip
-
-
-def shard_header(root: Path) -> dict[str, Any] | None:
-    """Return the index of a conversion; one that was stopped is refused."""
-    if not root.is_dir():
-        return None
-    if (root / ".parts").is_dir() and not (root / "index.json").is_file():
-        raise DataError(f"{root}: the conversion was stopped; run it again, and it goes on")
-    if not (root / "index.json").is_file():
-        return None
-    header = read_json(root / "index.json")
-    ours = isinstance(header, dict) and header.get("format") == "vesalius/converted/v1"
-    return header if ours and header.get("to") == "shards" else None
 
 
 def shard_files(root: Path, header: dict[str, Any] | None) -> list[Path]:
