@@ -1,6 +1,7 @@
 """Small data sets in the exact layout of each format, written where a test wants them."""
 
 import csv
+import json
 import struct
 import zlib
 from collections.abc import Callable, Iterable
@@ -24,6 +25,24 @@ def write_csv(path: Path, header: Iterable[str], *rows: Iterable[object]) -> Pat
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as opened:
         csv.writer(opened).writerows([header, *rows])
+    return path
+
+
+def write_mask(
+    path: Path, *boxes: tuple[int, int, int, int], width: int = 8, height: int = 6
+) -> Path:
+    """Write a mask of 0 and 255 in which the boxes (left, top, width, height) are filled."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.zeros((height, width), np.uint8)
+    for left, top, across, down in boxes:
+        pixels[top : top + down, left : left + across] = 255
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def write_json(path: Path, value: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
     return path
 
 
@@ -133,10 +152,135 @@ def medmnist(root: Path, *, name: str = "breastmnist", **changed: object) -> Pat
     return root
 
 
+def busi(root: Path) -> Path:
+    for name, boxes in {
+        "benign/benign (1)": [(1, 1, 2, 2)],
+        "benign/benign (2)": [(0, 0, 1, 1), (6, 4, 2, 2)],
+        "benign/benign (10)": [(3, 2, 4, 1)],
+        "malignant/malignant (1)": [(2, 0, 5, 5)],
+        "normal/normal (1)": [(0, 0, 0, 0)],
+    }.items():
+        write_png(root / f"{name}.png")
+        for number, box in enumerate(boxes):
+            write_mask(root / f"{name}_mask{f'_{number}' if number else ''}.png", box)
+    return root
+
+
+FILMS = {"0001_0": "normal", "0023_1": "cavity in the right\nupper lobe", "0104_1": "effusion"}
+
+
+def montgomery(root: Path) -> Path:
+    for number, said in FILMS.items():
+        write_png(root / "CXR_png" / f"MCUCXR_{number}.png")
+        write_mask(root / "ManualMask" / "leftMask" / f"MCUCXR_{number}.png", (5, 1, 2, 4))
+        write_mask(root / "ManualMask" / "rightMask" / f"MCUCXR_{number}.png", (1, 1, 2, 3))
+        reading = root / "ClinicalReadings" / f"MCUCXR_{number}.txt"
+        reading.parent.mkdir(exist_ok=True)
+        reading.write_text(f"Patient's Sex: F \nPatient's Age: 027Y\n{said}\n")
+    return root
+
+
+def shenzhen(root: Path) -> Path:
+    for number, said in FILMS.items():
+        write_png(root / "CXR_png" / f"CHNCXR_{number}.png")
+        reading = root / "ClinicalReadings" / f"CHNCXR_{number}.txt"
+        reading.parent.mkdir(exist_ok=True)
+        reading.write_text(f"male 45yrs\n{said}")
+    write_mask(root / "mask" / "CHNCXR_0001_0_mask.png", (1, 1, 2, 4), (5, 1, 2, 4))
+    write_mask(root / "mask" / "CHNCXR_0104_1_mask.png", (1, 1, 2, 4))
+    return root
+
+
+def pairs(root: Path) -> Path:
+    for number, split in enumerate(("train", "val", "test")):
+        for i in range(2):
+            write_png(root / f"{split}_images" / f"{split}{i}.png")
+            write_mask(root / f"{split}_masks" / f"{split}{i}.png", (number, i, 2, 3))
+    return root
+
+
+def described(case: str, number: int, caption: str | None, **changed: object) -> dict[str, object]:
+    description = {
+        "ACR Codes": "8.-1", "Age": "73", "Caption": caption, "Figure Part": None,
+        "Modality": "CT - noncontrast", "Plane": "Axial", "Sex": "male",
+    }  # fmt: skip
+    image = f"{case}_synpic{number}"
+    entry = {"Type": "CT", "U_id": case, "image": image, "Description": description,
+             "Location": "Genitourinary", "Location Category": "Abdomen"}  # fmt: skip
+    return {**entry, **changed}
+
+
+def medpix(root: Path) -> Path:
+    entries = [
+        described("MPX1009", 1, "A large prostate.\n\nNo mass."),
+        described("MPX1009", 2, "A large prostate.\n\nNo mass."),
+        described("MPX1024", 3, "A mass.", Type="MR", **{"Location Category": "Thorax"}),
+        described("MPX1031", 4, None, **{"Location Category": "Head"}),
+    ]
+    entries[3]["Description"].update(Age="N/A", Sex="N/A")
+    write_json(root / "Descriptions.json", entries)
+    topics = [
+        {"U_id": case, "TAC": [], "MRI": [], "Case": {"Title": title}, "Topic": {"Title": "x"}}
+        for case, title in (("MPX1009", "Large prostate"), ("MPX1024", "Carcinoma"))
+    ]
+    write_json(root / "Case_topic.json", topics)
+    for entry in entries:
+        write_png(root / "images" / f"{entry['image']}.png")
+    return root
+
+
+ORGANS = {"synpic1.jpg": "HEAD", "synpic2.jpg": "CHEST", "synpic3.jpg": "ABD"}
+
+
+def asked(qid: int, image: str, question: str, answer: object, kind: str, phrase: str) -> dict:
+    return {"qid": qid, "image_name": image, "image_organ": ORGANS[image], "question": question,
+            "answer": answer, "answer_type": kind, "question_type": "PRES",
+            "phrase_type": phrase}  # fmt: skip
+
+
+def vqa_rad(root: Path) -> Path:
+    entries = [
+        asked(1, "synpic1.jpg", "Is there an infarct?", "Yes", "CLOSED", "freeform"),
+        asked(2, "synpic2.jpg", "What is shown?", "the chest ", "OPEN", "freeform"),
+        asked(3, "synpic1.jpg", "Which side?", "left", "OPEN", "test_freeform"),
+        asked(4, "synpic2.jpg", "How many ribs?", 12, "CLOSED ", "para"),
+        asked(5, "synpic3.jpg", "Is it a CT?", "no", "CLOSED", "test_para"),
+    ]
+    write_json(root / "VQA_RAD Dataset Public.json", entries)
+    for image in ORGANS:
+        write_png(root / "VQA_RAD Image Folder" / f"{image}.png").rename(
+            root / "VQA_RAD Image Folder" / image
+        )
+    return root
+
+
+def slake(root: Path) -> Path:
+    for number, name in enumerate(("train", "validate", "test"), 1):
+        image = f"xmlab{number}/source.jpg"
+        about = {"img_id": number, "img_name": image, "location": "Abdomen", "modality": "CT",
+                 "content_type": "Organ", "triple": ["vhead", "_", "_"]}  # fmt: skip
+        questions = [
+            ("Which organ is shown?", "Liver", "en", "OPEN"),
+            ("Is the liver healthy?", "No", "en", "CLOSED"),
+            ("图中有哪个器官?", "肝脏", "zh", "OPEN"),
+        ]
+        rows = [
+            {**about, "question": question, "answer": answer, "q_lang": language,
+             "answer_type": kind, "qid": 10 * number + i}
+            for i, (question, answer, language, kind) in enumerate(questions)
+        ]  # fmt: skip
+        write_json(root / f"{name}.json", rows)
+        folder = root / "imgs" / f"xmlab{number}"
+        write_png(folder / "source.png").rename(folder / "source.jpg")
+        write_json(
+            folder / "detection.json", [{"Liver": [1.0, 1.0, 4.0, 3.5]}, {"Spleen": [6, 2, 2, 2]}]
+        )
+    return root
+
+
 def webdataset(root: Path) -> Path:
     """Two shards as third parties write them: image and text, some JSON."""
     import io
-    import json
     import tarfile
 
     root.mkdir(parents=True, exist_ok=True)
@@ -161,7 +305,23 @@ def phantom(root: Path) -> None:
 
 LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
     layout.__name__: layout
-    for layout in (manifest, folder, iu_xray, nih_cxr14, roco, medmnist, webdataset, phantom)
+    for layout in (
+        busi,
+        folder,
+        iu_xray,
+        manifest,
+        medmnist,
+        medpix,
+        montgomery,
+        nih_cxr14,
+        pairs,
+        phantom,
+        roco,
+        shenzhen,
+        slake,
+        vqa_rad,
+        webdataset,
+    )
 }
 
 
@@ -179,6 +339,11 @@ def png():
 @pytest.fixture
 def table():
     return write_csv
+
+
+@pytest.fixture
+def mask():
+    return write_mask
 
 
 @pytest.fixture

@@ -14,16 +14,16 @@ import pytest
 from vesalius.core import Box, ChoiceError, DataError, Mask, Question, Regions
 from vesalius.data import READERS, read, verify
 from vesalius.data.convert import convert, differences
-from vesalius.data.shard_columns import Asked
+from vesalius.data.questions import Questions
 
 FEW = {"phantom": {"n": 6, "image_size": 64}}
 FORMS = {"manifest": "manifest", "shards": "webdataset"}
 REAL = {
-    "busi": ("folder", {}),
+    "busi": ("busi", {}),
     "medmnist": ("medmnist", {}),
-    "montgomery": ("folder", {}),
+    "montgomery": ("montgomery", {}),
     "nih_cxr14": ("nih_cxr14", {}),
-    "vqa_rad": ("folder", {}),
+    "vqa_rad": ("vqa_rad", {}),
     "medpix": ("manifest", {"file": "captions.csv", "text": "caption", "case_id": "image"}),
 }
 
@@ -66,7 +66,9 @@ def rich(cases):
             "smokes": np.array([True, False, True]),
         },
         regions=Regions([boxes, (), boxes * 2], [masks, {}, masks]),
-        questions=Asked([(Question("Is it?", "no", "closed"),), (), (Question("Where?", "l|r"),)]),
+        questions=Questions(
+            [(Question("Is it?", "no", "closed"),), (), (Question("Where?", "l|r"),)]
+        ),
     )
     return replace(made, case_ids=np.array(["a/b.c", "../up", "c:\\d e"]))
 
@@ -87,7 +89,7 @@ def test_differences_are_seen(rich):
         rich,
         labels_NC=np.nan_to_num(rich.labels_NC),
         texts=np.array(["other", None, "=1+1"], object),
-        questions=Asked([(), (), ()]),
+        questions=Questions([(), (), ()]),
         regions=Regions([(), (), ()]),
     )
     found = " ".join(differences(rich, changed))

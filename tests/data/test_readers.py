@@ -65,6 +65,36 @@ def test_images_keep_their_place_through_take_and_pickle(cases_of_reader):
         np.testing.assert_array_equal(copied[place], images[index])
 
 
+def test_regions_and_questions_keep_their_place_through_take_and_pickle(cases_of_reader):
+    cases = cases_of_reader
+    last = len(cases) - 1
+    taken = pickle.loads(pickle.dumps(cases.select([last, 0])))
+    for place, index in enumerate((last, 0)):
+        assert taken[place].questions == cases[index].questions
+        assert tuple(taken[place].boxes) == tuple(cases[index].boxes)
+        assert list(taken[place].masks) == list(cases[index].masks)
+
+
+def test_boxes_and_masks_lie_on_their_image(cases_of_reader):
+    for case in cases_of_reader:
+        height, width = case.image.read().shape[:2]
+        for target, mask in case.masks.items():
+            assert mask.target == target
+            assert mask.values_HW.dtype == bool
+            assert mask.values_HW.shape == (height, width)
+        for box in case.boxes:
+            assert 0 <= box.x <= box.x + box.width <= width
+            assert 0 <= box.y <= box.y + box.height <= height
+
+
+def test_questions_are_open_or_closed_and_answered(cases_of_reader):
+    for case in cases_of_reader:
+        for question in case.questions:
+            assert question.kind in ("open", "closed")
+            assert question.question.strip() == question.question != ""
+            assert question.answer.strip() == question.answer != ""
+
+
 @pytest.mark.parametrize("reader", WITH_FOLDER)
 def test_a_folder_that_is_not_there_is_named(reader, tmp_path):
     with pytest.raises(DataError, match="no folder .*elsewhere"):
@@ -91,7 +121,7 @@ def test_a_file_instead_of_a_folder_is_an_error_of_ours(reader, tmp_path):
 
 
 def test_an_unknown_reader_gets_the_nearest_right_name():
-    with pytest.raises(ChoiceError, match="did you mean 'iu_xray'.*choose one of folder, iu_xray"):
+    with pytest.raises(ChoiceError, match="did you mean 'iu_xray'.*choose one of .*iu_xray, "):
         read("iu-xray", ".")
 
 

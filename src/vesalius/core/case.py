@@ -60,7 +60,7 @@ class RegionColumn(Protocol):
     """Where the findings are: boxes and masks of each case, found when asked for."""
 
     def __len__(self) -> int: ...
-    def boxes(self, index: int) -> tuple[Box, ...]: ...
+    def boxes(self, index: int) -> Sequence[Box]: ...
     def masks(self, index: int) -> Mapping[str, Mask]: ...
     def take(self, indices: NDArray[np.integer]) -> RegionColumn: ...
 
@@ -167,7 +167,7 @@ class Case:
     image: LazyImage
     text: str | None = None
     labels: Mapping[str, bool | None] = field(default_factory=dict)
-    boxes: tuple[Box, ...] = ()
+    boxes: Sequence[Box] = ()
     masks: Mapping[str, Mask] = field(default_factory=dict)
     split: str | None = None
     attributes: Mapping[str, object] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from vesalius.core import Box, CaseSet, DataError, Mask, Question, Skipped
 from vesalius.data.facts import typed
 from vesalius.data.images import ImageFiles
 from vesalius.data.presence import inside
-from vesalius.data.shard_columns import Asked
+from vesalius.data.questions import Questions
 from vesalius.data.table import Table, read_table
 
 Named = tuple[str, str, str, str]  # path, name, target, method
@@ -79,12 +79,12 @@ def with_tables(cases: CaseSet, folder: Path, header: dict[str, Any] | None) -> 
         asked[index].append(Question(table["question"][row], table["answer"][row], kind or "open"))
     has = header["has"] if header else {}
     regions = has.get("regions") or any(boxes) or any(masks)
-    found = replace(
-        cases,
-        regions=FileRegions(folder, [*map(tuple, boxes)], [*map(tuple, masks)])
-        if regions else None,
-        questions=Asked([*map(tuple, asked)]) if has.get("questions") or any(asked) else None,
-    )  # fmt: skip
+    found = cases
+    if regions:
+        both = FileRegions(folder, [*map(tuple, boxes)], [*map(tuple, masks)])
+        found = replace(found, regions=both)
+    if has.get("questions") or any(asked):
+        found = replace(found, questions=Questions([*map(tuple, asked)]))
     return found if header is None else _as_written(found, header)
 
 

@@ -13,7 +13,7 @@ PNG, JPEG, BMP and TIFF are read, the first frame of each. The rules:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -43,7 +43,7 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "..."]:
     """
     from PIL import ImageOps
 
-    with _opened(Path(path)) as image:
+    with opened(Path(path)) as image:
         image.load()
         return _uint8(ImageOps.exif_transpose(image))
 
@@ -52,7 +52,7 @@ def decode_image(content: bytes, name: str) -> UInt8[np.ndarray, "..."]:
     """Return the pixels of an image file's bytes, as :func:`read_image`; errors say ``name``."""
     from PIL import ImageOps
 
-    with _opened(Path(name), content) as image:
+    with opened(Path(name), content) as image:
         image.load()
         return _uint8(ImageOps.exif_transpose(image))
 
@@ -63,7 +63,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     Raises:
         ImageError: as :func:`read_image`.
     """
-    with _opened(Path(path)) as image:
+    with opened(Path(path)) as image:
         width, height = image.size
         return width, height
 
@@ -80,9 +80,7 @@ class ImageFiles:
     paths: Sequence[str] = field(repr=False)
 
     def __post_init__(self) -> None:
-        for path in self.paths:
-            if path.startswith("/") or (".." in path and ".." in Path(path).parts):
-                raise leaves(self.root, path)
+        refuse_outside(self.root, self.paths)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -105,10 +103,22 @@ class ImageFiles:
         return ImageFiles(self.root, [self.paths[i] for i in indices])
 
     def _file(self, index: int) -> Path:
-        path = Path(self.root, self.paths[index])
-        if not is_within(os.path.realpath(path), os.path.realpath(self.root)):
-            raise leaves(self.root, self.paths[index])
-        return path
+        return under(self.root, self.paths[index])
+
+
+def under(root: Path, path: str) -> Path:
+    """Return where a path under the root lies, or refuse one that leads out through a link."""
+    place = Path(root, path)
+    if not is_within(os.path.realpath(place), os.path.realpath(root)):
+        raise leaves(root, path)
+    return place
+
+
+def refuse_outside(root: Path, paths: Iterable[str]) -> None:
+    """Raise DataError for the first path that is absolute or climbs by ``..``."""
+    for path in paths:
+        if path.startswith("/") or (".." in path and ".." in Path(path).parts):
+            raise leaves(root, path)
 
 
 def is_within(path: str, folder: str) -> bool:
@@ -122,7 +132,7 @@ def leaves(root: Path, path: str) -> DataError:
 
 
 @contextmanager
-def _opened(path: Path, content: bytes | None = None) -> Iterator[Any]:
+def opened(path: Path, content: bytes | None = None) -> Iterator[Any]:
     """Open a file as an image of a size that is safe to decode; name the file in every error."""
     from PIL import Image, UnidentifiedImageError
 

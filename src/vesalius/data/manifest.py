@@ -12,9 +12,10 @@ from vesalius.data.beside_manifest import with_tables
 from vesalius.data.conversion_index import conversion_index
 from vesalius.data.images import ImageFiles
 from vesalius.data.label_columns import UNCERTAIN, read_labels
+from vesalius.data.mask_files import Files, with_masks
 from vesalius.data.presence import inside, with_images
 from vesalius.data.splits import split_name
-from vesalius.data.table import JSON_LINES, Table, first_of, read_table
+from vesalius.data.table import JOINT, JSON_LINES, Table, first_of, read_table
 
 NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
 SUFFIXES = (".csv", ".tsv", *JSON_LINES)
@@ -29,6 +30,7 @@ def manifest(
     case_id: str | None = None,
     patient_id: str | None = None,
     split: str | None = None,
+    mask: str | None = None,
     labels: str | list[str] | None = None,
     uncertain: Literal["ignore", "ones", "zeros"] = "ignore",
     separator: str | None = None,
@@ -36,9 +38,9 @@ def manifest(
     """Read a table with a column of image paths (under the root) and any of the others.
 
     A column that is not named here is looked for under its own name: ``text``, ``case_id``,
-    ``patient_id``, ``split``. What is neither these nor a label becomes an attribute. Boxes, masks
-    and questions are read from ``boxes.csv``, ``masks.csv`` and ``questions.csv`` beside the table,
-    by case id.
+    ``patient_id``, ``split``, ``mask``. What is neither these nor a label becomes an attribute.
+    Boxes, masks and questions are read from ``boxes.csv``, ``masks.csv`` and ``questions.csv``
+    beside the table, by case id.
 
     Args:
         root: the folder of table and images, or the table itself.
@@ -48,6 +50,7 @@ def manifest(
         case_id: column of unique names; the image's path where there is none.
         patient_id: column of patients; without it a split by patient is refused.
         split: column of train (training), validation (valid, val, dev) and test (testing).
+        mask: column of mask files under the root; several, joined by ``|``, are merged.
         labels: label columns of 1, 0, −1 (uncertain) and blank (unknown), or one column of
             categories, which makes the task multiclass, or multilabel where some cell joins
             several by ``|``; by default every column left that holds nothing but such states.
@@ -63,12 +66,7 @@ def manifest(
     index = conversion_index(folder, "manifest")
     path = root if root.is_file() else _table_file(root, file)
     table = read_table(path, separator=separator)
-    roles = {
-        role: name if name is not None else role if role in table else None
-        for role, name in {
-            "text": text, "case_id": case_id, "patient_id": patient_id, "split": split
-        }.items()
-    }  # fmt: skip
+    roles = _roles(table, text=text, case_id=case_id, patient_id=patient_id, split=split, mask=mask)
     columns = {role: None if name is None else table[name] for role, name in roles.items()}
     taken = {image, *(name for name in roles.values() if name is not None)}
     paths = [inside(folder, cell) if cell else "" for cell in table[image]]
@@ -78,21 +76,29 @@ def manifest(
     found = read_labels(table, labels, taken=taken, uncertain=uncertain)
     texts, patients, splits = columns["text"], columns["patient_id"], columns["split"]
     rest = [name for name in table.columns if name not in taken and name not in found.columns]
-    cases = with_images(
-        CaseSet(
-            case_ids=_case_ids(table, roles["case_id"] or image, columns["case_id"] or paths),
-            images=ImageFiles(folder, paths),
-            labels_NC=found.states_NC,
-            label_names=found.names,
-            patient_ids=np.array(patients, np.str_) if patients and any(patients) else None,
-            texts=None if texts is None else np.array([t or None for t in texts], dtype=object),
-            splits=None if splits is None else _splits(table, splits),
-            attributes={name: np.array(table[name], dtype=np.str_) for name in rest},
-            task=found.task,
-            source=f"manifest {path.name}",
-        )
+    cases = CaseSet(
+        case_ids=_case_ids(table, roles["case_id"] or image, columns["case_id"] or paths),
+        images=ImageFiles(folder, paths),
+        labels_NC=found.states_NC,
+        label_names=found.names,
+        patient_ids=np.array(patients, np.str_) if patients and any(patients) else None,
+        texts=None if texts is None else np.array([t or None for t in texts], dtype=object),
+        splits=None if splits is None else _splits(table, splits),
+        attributes={name: np.array(table[name], dtype=np.str_) for name in rest},
+        task=found.task,
+        source=f"manifest {path.name}",
     )
+    masks = columns["mask"]
+    cases = with_images(cases if masks is None else with_masks(cases, _masks(folder, masks)))
     return with_tables(cases, folder, header)
+
+
+def _roles(table: Table, **named: str | None) -> dict[str, str | None]:
+    """Return the column of each role: the named one, or one of the role's own name."""
+    return {
+        role: name if name is not None else role if role in table else None
+        for role, name in named.items()
+    }
 
 
 def _table_file(root: Path, file: str | None) -> Path:
@@ -127,3 +133,11 @@ def _splits(table: Table, given: list[str]) -> np.ndarray:
     """Return the splits by their one name; a blank stays blank."""
     names = [name and split_name(name, table.place(row)) for row, name in enumerate(given)]
     return np.array(names, dtype="<U10")
+
+
+def _masks(folder: Path, cells: list[str]) -> list[Files]:
+    """Return the mask files of each row: the paths in a cell, joined by ``|``."""
+    named = [[part.strip() for part in cell.split(JOINT) if part.strip()] for cell in cells]
+    return [
+        {"mask": tuple(inside(folder, path) for path in paths)} if paths else {} for paths in named
+    ]

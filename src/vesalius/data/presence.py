@@ -7,7 +7,7 @@ Every folder is listed once, and only the files that are asked for are looked at
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,16 +39,8 @@ def with_images(cases: CaseSet) -> CaseSet:
         DataError: not one image is there, or a symbolic link leads out of the root.
     """
     assert isinstance(cases.images, ImageFiles)
-    root, paths = cases.images.root, cases.images.paths
-    real_root = os.path.realpath(root)
-    folders: dict[str, Folder] = {}
-    faults = []
-    for path in paths:
-        parent, _, name = path.rpartition("/")
-        if parent not in folders:
-            folders[parent] = _listed(root, parent, real_root)
-        entry = folders[parent].get(name)
-        faults.append(_fault(entry, root, path, real_root) if path else "names no image")
+    paths = cases.images.paths
+    faults = faults_of(cases.images.root, paths)
     here = np.array([not fault for fault in faults], dtype=bool)
     if not here.any():
         raise DataError(_none_there(cases, cases.images, faults))
@@ -59,6 +51,24 @@ def with_images(cases: CaseSet) -> CaseSet:
     )
     kept = cases if here.all() else cases.select(here)
     return replace(kept, skipped=(*cases.skipped, *skipped))
+
+
+def faults_of(root: Path, paths: Sequence[str]) -> list[str]:
+    """Say of each path under the root why that file cannot be used; nothing where it can.
+
+    Raises:
+        DataError: a symbolic link leads out of the root.
+    """
+    real_root = os.path.realpath(root)
+    folders: dict[str, Folder] = {}
+    faults = []
+    for path in paths:
+        parent, _, name = path.rpartition("/")
+        if parent not in folders:
+            folders[parent] = _listed(root, parent, real_root)
+        entry = folders[parent].get(name)
+        faults.append(_fault(entry, root, path, real_root) if path else "names no image")
+    return faults
 
 
 def _listed(root: Path, folder: str, real_root: str) -> Folder:

@@ -11,13 +11,20 @@ from typing import Any
 from vesalius.core import CaseSet, DataError, unknown
 
 READERS = {
+    "busi": "vesalius.data.busi:busi",
     "folder": "vesalius.data.folder:folder",
     "iu_xray": "vesalius.data.iu_xray:iu_xray",
     "manifest": "vesalius.data.manifest:manifest",
     "medmnist": "vesalius.data.medmnist:medmnist",
+    "medpix": "vesalius.data.medpix:medpix",
+    "montgomery": "vesalius.data.tuberculosis_cxr:montgomery",
     "nih_cxr14": "vesalius.data.nih_cxr14:nih_cxr14",
+    "pairs": "vesalius.data.pairs:pairs",
     "phantom": "vesalius.data.phantom:read",
     "roco": "vesalius.data.roco:roco",
+    "shenzhen": "vesalius.data.tuberculosis_cxr:shenzhen",
+    "slake": "vesalius.data.slake:slake",
+    "vqa_rad": "vesalius.data.vqa_rad:vqa_rad",
     "webdataset": "vesalius.data.webdataset:webdataset",
 }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vesalius.core import Box, DataError, ImageError, Mask, Question
+from vesalius.core import Box, DataError, ImageError, Mask
 from vesalius.data.facts import Facts
 from vesalius.data.images import decode_image
 from vesalius.data.tar_members import read_at
@@ -106,19 +106,3 @@ class ShardRegions:
         return ShardRegions(
             self.shards, [self.samples[i] for i in indices], [self.facts[i] for i in indices]
         )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Asked:
-    """Questions at hand (a ``QuestionColumn``)."""
-
-    per_case: Sequence[tuple[Question, ...]]
-
-    def __len__(self) -> int:
-        return len(self.per_case)
-
-    def __getitem__(self, index: int) -> tuple[Question, ...]:
-        return self.per_case[index]
-
-    def take(self, indices: NDArray[np.integer]) -> Asked:
-        return Asked([self.per_case[i] for i in indices])

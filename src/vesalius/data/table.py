@@ -25,6 +25,7 @@ class Table:
     path: Path
     columns: dict[str, list[str]]
     lines: list[int]
+    unit: str = "line"  # what is counted in ``lines``
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -43,7 +44,7 @@ class Table:
 
     def place(self, row: int) -> str:
         """Return where a row stands, for an error: the file and the line."""
-        return f"{self.path}, line {self.lines[row]}"
+        return f"{self.path}, {self.unit} {self.lines[row]}"
 
 
 def read_table(path: Path, *, separator: str | None = None) -> Table:
@@ -149,14 +150,15 @@ def _json_lines(path: Path, text: str) -> Table:
         rows.append(row)
         lines.append(number)
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return Table(path, {name: [_plain(row.get(name)) for row in rows] for name in names}, lines)
+    return Table(path, {name: [plain(row.get(name)) for row in rows] for name in names}, lines)
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """Return a JSON value as the text of a cell; nothing is ``""``, a list is joined by ``|``."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return JOINT.join(_plain(item) for item in value)
+        return JOINT.join(plain(item) for item in value)
     return str(value).strip()

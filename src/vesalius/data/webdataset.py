@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from vesalius.core import CaseSet, DataError, Skipped
 from vesalius.data.conversion_index import conversion_index
 from vesalius.data.facts import Facts, typed
-from vesalius.data.shard_columns import IMAGES, Asked, Sample, ShardImages, ShardRegions
+from vesalius.data.questions import Questions
+from vesalius.data.shard_columns import IMAGES, Sample, ShardImages, ShardRegions
 from vesalius.data.shard_index import shard_members
 from vesalius.data.splits import ALIASES, split_name
 from vesalius.data.tar_members import read_at
@@ -70,7 +71,7 @@ def webdataset(root: Path, *, text: str | None = None) -> CaseSet:
         splits=splits,
         attributes=_attributes(parsed, header) if header else _plain_fields(facts, text),
         regions=ShardRegions(tuple(shards), samples, parsed) if has.get("regions") else None,
-        questions=Asked([f.questions for f in parsed]) if has.get("questions") else None,
+        questions=Questions([f.questions for f in parsed]) if has.get("questions") else None,
         skipped=(*skipped, *(Skipped(*row) for row in (header or {}).get("skipped", ()))),
         task=header["task"] if header else "multilabel",
         source=header["source"] if header else f"webdataset {root.name}",

@@ -40,7 +40,8 @@ def pair_cards(cases: CaseSet, other: CaseSet, pairs: Sequence[Pair]) -> list[Bl
     if not cards:
         return []
     shown = f"{len(cards):,} of {len(pairs):,} pairs"
-    order = "across splits and at odds first, then the most doubtful"
+    across = "across splits and at odds first, then " if cases is other else ""
+    order = f"{across}the most doubtful first"
     caption = f"{shown}: {order}." if len(pairs) > len(cards) else ""
     return [Examples(cards, caption, pairs=True)]
 

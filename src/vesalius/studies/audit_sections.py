@@ -118,7 +118,8 @@ def _against(cases: CaseSet, found: Audit, other: CaseSet | None) -> Section | N
             "The other set came as hashes: near twins are candidates, no pixels could confirm "
             "them.", "note"))  # fmt: skip
     elif other is not None:
-        blocks += pair_cards(cases, other, overlap.pairs)
+        doubtful = sorted(overlap.pairs, key=lambda pair: (pair.exact, pair.detail))
+        blocks += pair_cards(cases, other, doubtful)
     rows = [
         (
             shown_id(cases, p.first),

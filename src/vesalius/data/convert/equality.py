@@ -51,9 +51,11 @@ def differences(first: CaseSet, second: CaseSet, *, progress: bool = False) -> l
 
 
 def _apart(one: Case, other: Case) -> Iterator[str]:
-    for name in ("case_id", "patient_id", "split", "labels", "boxes", "questions"):
+    for name in ("case_id", "patient_id", "split", "labels", "questions"):
         if getattr(one, name) != getattr(other, name):
             yield f"{name} {getattr(one, name)!r} and {getattr(other, name)!r}"
+    if tuple(one.boxes) != tuple(other.boxes):
+        yield f"boxes {tuple(one.boxes)} and {tuple(other.boxes)}"
     if (one.text or "").strip() != (other.text or "").strip():
         yield "text differs"
     if not _same(one.image.read(), other.image.read()):

@@ -76,7 +76,7 @@ def write_tables(cases: CaseSet, out: Path, parts: int) -> list[str]:
 
 def column_names(cases: CaseSet) -> dict[str, dict[str, str]]:
     """Return the column of each label and attribute; a name that is taken gets a number."""
-    taken = {name.casefold() for name in ROLES}
+    taken = {name.casefold() for name in (*ROLES, "mask")}
 
     def place(name: str) -> str:
         own = plain = " ".join(name.split()) or "unnamed"
