@@ -4,6 +4,7 @@ import pytest
 from vesalius.core import Skipped
 from vesalius.data import inspect, read
 from vesalius.data.inspection import LabelCount
+from vesalius.data.region_counts import MaskCount
 
 
 def test_unknown_labels_are_never_counted_as_absent(layout):
@@ -103,6 +104,48 @@ def test_no_cases_at_all_can_be_inspected(layout):
 
 def test_progress_is_shown_on_request(layout):
     assert inspect(read("manifest", layout("manifest")), progress=True).opened == 4
+
+
+def test_masks_and_boxes_are_counted_and_empty_masks_apart(layout):
+    found = inspect(read("busi", layout("busi")))
+    assert found.masks == (MaskCount("Lesion", 5, 1),)
+    assert found.boxes == {"Lesion": 4}
+    assert found.sentence() == "5 cases of unknown patients, 3 labels, 0 texts, 5 masks, 4 boxes."
+
+
+def test_boxes_are_counted_by_label(layout):
+    found = inspect(read("nih_cxr14", layout("nih_cxr14")))
+    assert found.masks == ()
+    assert found.boxes == {"Cardiomegaly": 1, "Infiltration": 1}
+
+
+def test_a_mask_that_cannot_be_read_is_listed_with_its_file(layout, mask):
+    root = layout("busi")
+    mask(root / "benign" / "benign (1)_mask.png", width=7)
+    (root / "benign" / "benign (2)_mask_1.png").write_bytes(b"broken")
+    found = inspect(read("busi", root))
+    assert [bad.name for bad in found.unreadable] == [
+        "benign/benign (1).png",
+        "benign/benign (2).png",
+    ]
+    assert "benign (1)_mask.png is 7×6 pixels" in found.unreadable[0].reason
+    assert "benign (2)_mask_1.png" in found.unreadable[1].reason
+    assert found.masks == (MaskCount("Lesion", 3, 1),)
+
+
+def test_masks_are_left_closed_when_asked(layout):
+    root = layout("busi")
+    (root / "benign" / "benign (1)_mask.png").write_bytes(b"broken")
+    found = inspect(read("busi", root), check_regions=False)
+    assert (found.masks, found.boxes, found.unreadable) == ((), {}, ())
+    assert found.opened == 5
+
+
+def test_questions_are_counted_with_their_frequent_answers(layout):
+    asked = inspect(read("vqa_rad", layout("vqa_rad"))).questions
+    assert (asked.total, asked.closed, asked.open, asked.cases, asked.distinct) == (5, 3, 2, 3, 5)
+    assert set(asked.answers) == {("yes", 1), ("12", 1), ("no", 1)}
+    assert inspect(read("busi", layout("busi"))).questions is None
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from vesalius.core import ChoiceError, DataError
+from vesalius.core import Box, ChoiceError, DataError
 from vesalius.data import read
 
 NAN = np.nan
@@ -190,3 +190,37 @@ def test_medpix_reads_whole(real_data):
     assert cases.skipped == ()
     assert cases[0].image.read().ndim == 2
     assert all(cases.texts)
+
+
+def with_mask(root, table, *cells):
+    header = ("image", "mask", "Edema")
+    rows = ((f"images/{name}.png", cell, 1) for name, cell in zip("abcd", cells, strict=False))
+    table(root / "manifest.csv", header, *rows)
+    return root
+
+
+def test_masks_are_read_from_their_column_and_merged(layout, table, mask):
+    root = layout("manifest")
+    mask(root / "m" / "a.png", (0, 0, 2, 1))
+    mask(root / "m" / "b.png", (5, 5, 1, 1))
+    cases = read("manifest", with_mask(root, table, "m/a.png | m/b.png", "", "m/b.png"))
+    assert cases[0].masks["mask"].values_HW.sum() == 3
+    assert dict(cases[1].masks) == {}
+    assert tuple(cases[2].boxes) == (Box("mask", 5, 5, 1, 1),)
+    assert cases.label_names == ("Edema",)
+    assert cases.attributes == {}
+
+
+def test_a_missing_mask_is_listed_and_its_case_kept(layout, table, mask):
+    root = layout("manifest")
+    mask(root / "m.png", (0, 0, 2, 1))
+    cases = read("manifest", with_mask(root, table, "m.png|gone.png", "m.png"))
+    assert [len(case.masks) for case in cases] == [0, 1]
+    assert [(s.name, s.reason) for s in cases.skipped] == [
+        ("gone.png", "mask left out: no such file")
+    ]
+
+
+def test_a_mask_outside_the_root_is_refused(layout, table):
+    with pytest.raises(DataError, match="leads out of the folder"):
+        read("manifest", with_mask(layout("manifest"), table, "../m.png"))

@@ -89,6 +89,15 @@ def print_inspection(found: Inspection, page: Path) -> None:
         typer.echo(f"  {found.shared_patients:,} patients lie in more than one split")
     for size, count in list(found.sizes.items())[:3]:
         typer.echo(f"  {count:,} images of {size}")
+    if found.masks:
+        masks = (f"{own.target} {own.cases:,} ({own.empty:,} empty)" for own in found.masks)
+        typer.echo(f"  masks: {', '.join(masks)}")
+    if found.boxes:
+        boxes = (f"{label} {count:,}" for label, count in found.boxes.items())
+        typer.echo(f"  boxes: {', '.join(boxes)}")
+    if found.questions is not None:
+        asked = found.questions
+        typer.echo(f"  questions: {asked.closed:,} closed, {asked.open:,} open")
     table = Table("Label", "positive", "negative", "unknown", "prevalence")
     for own in found.labels:
         share = "–" if isnan(own.prevalence) else f"{own.prevalence:.1%}"

@@ -10,6 +10,13 @@ import numpy as np
 
 from vesalius.core import CaseSet, Skipped
 from vesalius.data.opening import Opened, open_all
+from vesalius.data.region_counts import (
+    MaskCount,
+    QuestionCount,
+    count_boxes,
+    count_masks,
+    count_questions,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,8 @@ class Inspection:
     have 1, 2 … cases. ``shared_patients`` lie in more than one split. ``no_label`` counts cases
     where every label is known to be absent. ``sizes`` counts the images by width, height and kind,
     ``duplicates`` holds the case ids of images with the same pixels, ``unreadable`` the images
-    that did not open: these are empty where the images were not opened. ``skipped`` are the rows
+    that did not open and those whose masks did not, ``boxes`` the number of boxes by label: these
+    and ``masks`` are empty where the images (or regions) were not opened. ``skipped`` are the rows
     that the reader left out.
     """
 
@@ -69,6 +77,9 @@ class Inspection:
     labels: tuple[LabelCount, ...]
     no_label: int
     texts: TextCount | None
+    questions: QuestionCount | None
+    masks: tuple[MaskCount, ...]
+    boxes: Mapping[str, int]
     opened: int
     sizes: Mapping[str, int]
     duplicates: tuple[tuple[str, ...], ...]
@@ -90,6 +101,9 @@ class Inspection:
             _count(len(self.labels), "label"),
             _count(texts, "text"),
         ]
+        extras = {"mask": sum(own.cases for own in self.masks), "box": sum(self.boxes.values()),
+                  "question": self.questions.total if self.questions else 0}  # fmt: skip
+        parts += [_count(n, noun) for noun, n in extras.items() if n]
         if self.unreadable:
             parts.append(f"{len(self.unreadable):,} unreadable")
         if self.skipped:
@@ -101,6 +115,7 @@ def inspect(
     cases: CaseSet,
     *,
     check_images: bool = True,
+    check_regions: bool = True,
     workers: int | None = None,
     progress: bool = False,
 ) -> Inspection:
@@ -110,10 +125,15 @@ def inspect(
         cases: what a reader gave.
         check_images: decode every image once, to find the unreadable ones, the sizes and the
             exact duplicates.
+        check_regions: with the images, open their masks and count these and the boxes.
         workers: threads that decode; by default one a core.
         progress: show a bar.
     """
-    opened = open_all(cases, workers=workers, progress=progress) if check_images else []
+    opened = (
+        open_all(cases, regions=check_regions, workers=workers, progress=progress)
+        if check_images
+        else []
+    )
     twins = _twins(opened)
     return Inspection(
         source=cases.source,
@@ -126,17 +146,27 @@ def inspect(
         labels=tuple(_label(cases, i) for i in range(len(cases.label_names))),
         no_label=int((cases.labels_NC == 0).all(1).sum()) if cases.label_names else 0,
         texts=_texts(cases),
+        questions=count_questions(cases),
+        masks=count_masks(opened),
+        boxes=count_boxes(opened),
         opened=len(opened),
         sizes=dict(Counter(image.size for image in opened if image.size).most_common()),
         duplicates=tuple(tuple(str(cases.case_ids[i]) for i in rows) for rows in twins),
         duplicates_across_splits=_across(cases, twins),
-        unreadable=tuple(Skipped(image.name, image.fault) for image in opened if image.fault),
+        unreadable=tuple(
+            Skipped(image.name, fault)
+            for image in opened
+            for fault in (image.fault, image.region_fault)
+            if fault
+        ),
         skipped=cases.skipped,
     )
 
 
 def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+    if n == 1:
+        return f"{n:,} {noun}"
+    return f"{n:,} {noun}{'es' if noun.endswith('x') else 's'}"
 
 
 def _tally(values: np.ndarray | None) -> dict[str, int]:

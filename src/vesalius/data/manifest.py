@@ -18,6 +18,7 @@ from vesalius.data.splits import split_name
 from vesalius.data.table import JOINT, JSON_LINES, Table, first_of, read_table
 
 NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
+MASK = "mask"  # the column of mask files, and what they are called
 SUFFIXES = (".csv", ".tsv", *JSON_LINES)
 
 
@@ -30,7 +31,6 @@ def manifest(
     case_id: str | None = None,
     patient_id: str | None = None,
     split: str | None = None,
-    mask: str | None = None,
     labels: str | list[str] | None = None,
     uncertain: Literal["ignore", "ones", "zeros"] = "ignore",
     separator: str | None = None,
@@ -38,8 +38,9 @@ def manifest(
     """Read a table with a column of image paths (under the root) and any of the others.
 
     A column that is not named here is looked for under its own name: ``text``, ``case_id``,
-    ``patient_id``, ``split``, ``mask``. What is neither these nor a label becomes an attribute.
-    Boxes, masks and questions are read from ``boxes.csv``, ``masks.csv`` and ``questions.csv``
+    ``patient_id``, ``split``. What is neither these nor a label becomes an attribute. A column
+    ``mask`` holds paths of mask files under the root; several, joined by ``|``, are merged. Boxes,
+    masks and questions are also read from ``boxes.csv``, ``masks.csv`` and ``questions.csv``
     beside the table, by case id.
 
     Args:
@@ -50,7 +51,6 @@ def manifest(
         case_id: column of unique names; the image's path where there is none.
         patient_id: column of patients; without it a split by patient is refused.
         split: column of train (training), validation (valid, val, dev) and test (testing).
-        mask: column of mask files under the root; several, joined by ``|``, are merged.
         labels: label columns of 1, 0, −1 (uncertain) and blank (unknown), or one column of
             categories, which makes the task multiclass, or multilabel where some cell joins
             several by ``|``; by default every column left that holds nothing but such states.
@@ -66,9 +66,9 @@ def manifest(
     index = conversion_index(folder, "manifest")
     path = root if root.is_file() else _table_file(root, file)
     table = read_table(path, separator=separator)
-    roles = _roles(table, text=text, case_id=case_id, patient_id=patient_id, split=split, mask=mask)
+    roles = _roles(table, text=text, case_id=case_id, patient_id=patient_id, split=split)
     columns = {role: None if name is None else table[name] for role, name in roles.items()}
-    taken = {image, *(name for name in roles.values() if name is not None)}
+    taken = {image, MASK, *(name for name in roles.values() if name is not None)}
     paths = [inside(folder, cell) if cell else "" for cell in table[image]]
     header = index if labels is None and path.name == "manifest.csv" else None
     if header is not None:
@@ -88,9 +88,9 @@ def manifest(
         task=found.task,
         source=f"manifest {path.name}",
     )
-    masks = columns["mask"]
-    cases = with_images(cases if masks is None else with_masks(cases, _masks(folder, masks)))
-    return with_tables(cases, folder, header)
+    if MASK in table:
+        cases = with_masks(cases, _masks(folder, table[MASK]))
+    return with_tables(with_images(cases), folder, header)
 
 
 def _roles(table: Table, **named: str | None) -> dict[str, str | None]:
@@ -139,5 +139,5 @@ def _masks(folder: Path, cells: list[str]) -> list[Files]:
     """Return the mask files of each row: the paths in a cell, joined by ``|``."""
     named = [[part.strip() for part in cell.split(JOINT) if part.strip()] for cell in cells]
     return [
-        {"mask": tuple(inside(folder, path) for path in paths)} if paths else {} for paths in named
+        {MASK: tuple(inside(folder, path) for path in paths)} if paths else {} for paths in named
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -20,15 +20,8 @@ from vesalius.data.table import Table, first_of, read_table
 DESCRIPTIONS = ("Descriptions.json", "Description.json")
 CAPTIONS = "captions.csv"
 TOPICS = "Case_topic.json"
-LISTS = {
-    "train": (
-        "descriptions_train.jsonl",
-        "descriptions_train_1.jsonl",
-        "descriptions_train_2.jsonl",
-    ),
-    "validation": ("descriptions_dev.jsonl",),
-    "test": ("descriptions_test.jsonl",),
-}
+FOLDERS = ("splitted_dataset", "")  # of the lists
+LISTS = {"train": ("train", "train_1", "train_2"), "validation": ("dev",), "test": ("test",)}
 LABELS = ("location_category", "modality")
 COLUMNS = {
     "case_id": "U_id", "image": "image", "caption": "Description.Caption", "modality": "Type",
@@ -116,18 +109,20 @@ def _file(root: Path, name: str) -> str:
 def _splits(root: Path) -> dict[str, str]:
     """Return the split of each case from the lists at hand."""
     split_of: dict[str, str] = {}
-    for split, names in LISTS.items():
-        files = (f"descriptions_{name}.jsonl" for name in names)
-        for path in (root / place / file for file in files for place in ("splitted_dataset", "")):
-            if not path.is_file():
-                continue
-            table = read_table(path)
-            for row, case in enumerate(table["U_id"]):
-                if split_of.setdefault(case, split) != split:
-                    raise DataError(
-                        f"{table.place(row)}: case {case!r} is also in {split_of[case]}"
-                    )
+    for path, split in _lists(root):
+        table = read_table(path)
+        for row, case in enumerate(table["U_id"]):
+            if split_of.setdefault(case, split) != split:
+                raise DataError(f"{table.place(row)}: case {case!r} is also in {split_of[case]}")
     return split_of
+
+
+def _lists(root: Path) -> Iterator[tuple[Path, str]]:
+    for split, parts in LISTS.items():
+        for part in parts:
+            for path in (root / folder / f"descriptions_{part}.jsonl" for folder in FOLDERS):
+                if path.is_file():
+                    yield path, split
 
 
 def _diagnoses(path: Path) -> Mapping[str, str]:

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from os import cpu_count
-from typing import NamedTuple
 
 from vesalius.core import CaseSet, ImageError
+from vesalius.data.mask_files import LazyBoxes
 from vesalius.data.progress import bar
 
 
-class Opened(NamedTuple):
-    """An image: its size in words and a digest of its pixels, or why it does not open."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An image: its size in words and a digest of its pixels, or why it does not open.
+
+    ``masks`` says of each target whether its mask has a pixel, ``boxes`` holds the labels of the
+    boxes, ``region_fault`` says why these could not be looked at.
+    """
 
     name: str
-    size: str
-    pixels: str
-    fault: str
+    size: str = ""
+    pixels: str = ""
+    fault: str = ""
+    masks: Mapping[str, bool] = field(default_factory=dict)
+    boxes: tuple[str, ...] = ()
+    region_fault: str = ""
 
 
-def open_all(cases: CaseSet, *, workers: int | None, progress: bool) -> list[Opened]:
-    """Decode every image; one that cannot be read gives its fault instead of an error."""
+def open_all(cases: CaseSet, *, regions: bool, workers: int | None, progress: bool) -> list[Opened]:
+    """Decode every image, and its masks where ``regions`` is set.
+
+    What cannot be read gives its fault instead of an error.
+    """
     total = len(cases)
     pool = ThreadPoolExecutor(workers or cpu_count() or 1)
+    look = regions and cases.regions is not None
     try:
         with bar("opening", total, unit="images", show=progress) as advance:
             opened = []
-            for found in pool.map(lambda i: _open(cases, i), range(total)):
+            for found in pool.map(lambda i: _open(cases, i, regions=look), range(total)):
                 opened.append(found)
                 advance(1)
             return opened
@@ -35,12 +49,29 @@ def open_all(cases: CaseSet, *, workers: int | None, progress: bool) -> list[Ope
         pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the rest
 
 
-def _open(cases: CaseSet, index: int) -> Opened:
+def _open(cases: CaseSet, index: int, *, regions: bool) -> Opened:
     name = cases.images.name(index)
     try:
         image = cases.images[index]
     except ImageError as error:
-        return Opened(name, "", "", str(error))
+        return Opened(name, fault=str(error))
     kind = "colour" if image.ndim == 3 else "grey"
     digest = sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
-    return Opened(name, f"{image.shape[1]}×{image.shape[0]} {kind}", digest, "")
+    opened = Opened(name, f"{image.shape[1]}×{image.shape[0]} {kind}", digest)
+    return _with_regions(cases, index, opened) if regions else opened
+
+
+def _with_regions(cases: CaseSet, index: int, opened: Opened) -> Opened:
+    assert cases.regions is not None
+    try:
+        masks = dict(cases.regions.masks(index))
+        boxes = cases.regions.boxes(index)
+        if isinstance(boxes, LazyBoxes):
+            boxes = LazyBoxes(masks)  # around the masks that are open already
+        return replace(
+            opened,
+            masks={target: bool(mask.values_HW.any()) for target, mask in masks.items()},
+            boxes=tuple(box.label for box in boxes),
+        )
+    except ImageError as error:
+        return replace(opened, region_fault=str(error))

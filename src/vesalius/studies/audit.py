@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from vesalius.core import CaseSet, ImageError
+from vesalius.core import Box, Case, CaseSet, ImageError, Mask
 from vesalius.data import Inspection
+from vesalius.data.region_counts import QuestionCount
 from vesalius.reporting import Block, Column, Details, Notice, Section, Table, figures
 
 PICTURES = 12
 DUPLICATES_SHOWN = 20
+QUESTIONS_SHOWN = 2  # of each image that is pictured
 
 
 def audit_section(cases: CaseSet, found: Inspection) -> Section:
@@ -21,9 +23,12 @@ def audit_section(cases: CaseSet, found: Inspection) -> Section:
                    Column("Prevalence among known", percent=True))  # fmt: skip
         blocks.append(Table(columns, rows))
         blocks.append(figures.prevalence(cases.labels_NC, cases.label_names))
+    blocks += _regions(found)
     if len(found.labels) > 1 and cases.task == "multilabel":
         blocks.append(figures.cooccurrence(cases.labels_NC, cases.label_names))
     blocks.append(contact_sheet(cases))
+    if found.questions is not None:
+        blocks += _questions(cases, found.questions)
     if found.duplicates:
         same = [(", ".join(ids),) for ids in found.duplicates[:DUPLICATES_SHOWN]]
         title = f"Images that occur more than once: {len(found.duplicates):,}"
@@ -71,17 +76,78 @@ def _warnings(found: Inspection) -> list[Notice]:
     return [Notice(text, "warning") for text in notices]
 
 
+def _regions(found: Inspection) -> list[Block]:
+    """Return tables of masks and of boxes, where there are some."""
+    blocks: list[Block] = []
+    if found.masks:
+        rows = [(own.target, own.cases, own.empty) for own in found.masks]
+        blocks.append(Table(("Mask of", "Cases", "Of these empty"), rows))
+    if found.boxes:
+        blocks.append(Table(("Box around", "Boxes"), list(found.boxes.items())))
+    return blocks
+
+
+def _questions(cases: CaseSet, asked: QuestionCount) -> list[Block]:
+    """Return counts of questions, the frequent answers, and what is asked about the pictures."""
+    counts = [
+        ("All", asked.total), ("Closed", asked.closed), ("Open", asked.open),
+        ("Different", asked.distinct), ("Images with a question", asked.cases),
+    ]  # fmt: skip
+    answers = [(answer, n, n / asked.closed) for answer, n in asked.answers]
+    share = Column("Share of closed questions", percent=True)
+    pictured = (cases[i] for i in _spread(cases))
+    shown = [
+        (case.case_id, question.question, question.answer, question.kind)
+        for case in pictured
+        for question in case.questions[:QUESTIONS_SHOWN]
+    ]
+    found: list[Block] = [Table(("Questions", "Count"), counts)]
+    if answers:
+        found.append(Table(("Frequent answer to a closed question", "Count", share), answers))
+    table = Table(("Case", "Question", "Answer", "Kind"), shown)
+    return [*found, Details("Questions about the images shown", [table])]
+
+
 def contact_sheet(cases: CaseSet) -> Block:
-    """Draw cases spread evenly over the set, with their boxes and positive labels."""
-    images, captions, boxes = [], [], []
-    step = max(len(cases) // PICTURES, 1)
-    for i in np.arange(0, len(cases), step)[:PICTURES]:
-        case = cases[int(i)]
+    """Draw cases spread evenly over the set, with positive labels and what is outlined."""
+    images, captions, masks, boxes = [], [], [], []
+    for i in _spread(cases):
+        case = cases[i]
         try:
-            images.append(case.image.read())
+            image = case.image.read()
         except ImageError:
             continue
+        images.append(image)
         positive = [name for name, state in case.labels.items() if state]
         captions.append(", ".join(positive) or ("no finding" if case.labels else case.case_id))
-        boxes.append(case.boxes)
-    return figures.contact_sheet(images, captions, boxes=boxes, caption="Every so many cases, one.")
+        outlined, framed = _outlines(case)
+        masks.append(outlined)
+        boxes.append(framed)
+    caption = "Every so many cases, one."
+    if any(masks):
+        caption += " Orange: the masks."
+    if any(boxes):
+        caption += " Blue: the boxes."
+    return figures.contact_sheet(images, captions, masks=masks, boxes=boxes, caption=caption)
+
+
+def _outlines(case: Case) -> tuple[Sequence[Mask], Sequence[Box]]:
+    """Return the masks of one case, and its boxes around what has no mask.
+
+    Where there are masks of findings, those of the anatomy around them are left away. What cannot
+    be read is not drawn: the list of what cannot be read names it.
+    """
+    try:
+        masks = dict(case.masks)
+        boxes = [box for box in case.boxes if box.label not in masks]
+    except ImageError:
+        return (), ()
+    filled = {name: mask for name, mask in masks.items() if mask.values_HW.any()}
+    of_findings = [mask for name, mask in filled.items() if name in case.labels]
+    return of_findings or list(filled.values()), boxes
+
+
+def _spread(cases: CaseSet) -> list[int]:
+    """Return the positions of the cases that are pictured."""
+    step = max(len(cases) // PICTURES, 1)
+    return list(range(0, len(cases), step))[:PICTURES]

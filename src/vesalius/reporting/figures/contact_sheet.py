@@ -25,7 +25,7 @@ def contact_sheet(
     images: Sequence[UInt8[np.ndarray, "H W ..."]],
     captions: Sequence[str] = (),
     *,
-    masks: Sequence[Mask | None] = (),
+    masks: Sequence[Mask | Sequence[Mask] | None] = (),
     boxes: Sequence[Sequence[Box]] = (),
     columns: int = 6,
     caption: str = "",

@@ -21,15 +21,16 @@ HEAT = (255, 120, 20)
 def picture(
     image: UInt8[np.ndarray, "H W ..."],
     *,
-    mask: Mask | None = None,
+    mask: Mask | Sequence[Mask] | None = None,
     boxes: Sequence[Box] = (),
     heatmap: Heatmap | None = None,
     side: int = 384,
 ) -> bytes:
     """Return the image as PNG bytes, its longer side ``side`` pixels, with outlines on it.
 
-    Masks and heatmaps lie in the image's own coordinates, boxes too. A heatmap is laid over it
-    in proportion to its positive values (for the eye alone: scores use the unscaled map).
+    ``mask`` is one or several, each with its own outline. Masks and heatmaps lie in the image's
+    own coordinates, boxes too. A heatmap is laid over it in proportion to its positive values
+    (for the eye alone: scores use the unscaled map).
     """
     from PIL import Image
 
@@ -43,7 +44,7 @@ def picture(
 def painted(
     image: UInt8[np.ndarray, "H W ..."],
     *,
-    mask: Mask | None = None,
+    mask: Mask | Sequence[Mask] | None = None,
     boxes: Sequence[Box] = (),
     heatmap: Heatmap | None = None,
     side: int = 384,
@@ -58,8 +59,8 @@ def painted(
     canvas = np.array(Image.fromarray(image).convert("RGB").resize(size, smooth))
     if heatmap is not None:
         canvas = _heated(canvas, heatmap.values_HW, size)
-    if mask is not None and mask.values_HW.any():
-        inside = np.array(Image.fromarray(mask.values_HW.astype(np.uint8) * 255).resize(size)) > 127
+    for own in (mask,) if isinstance(mask, Mask) else mask or ():
+        inside = np.array(Image.fromarray(own.values_HW.astype(np.uint8) * 255).resize(size)) > 127
         canvas[_rim(inside, 3) & ~_rim(inside, 2)] = 0
         canvas[_rim(inside, 2)] = OUTLINE
     if boxes:
