@@ -89,6 +89,7 @@ def test_links_and_devices_in_a_zip_are_refused(tmp_path, mode):
     refused(tmp_path / "bad.zip", tmp_path, "link or a device")
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("kind", MAKE)
 def test_a_file_twice_or_a_file_as_a_folder_is_refused(tmp_path, kind):
     for twins in (("a", "a"), ("a", "A"), ("a", "a/b"), ("a", "./a")):

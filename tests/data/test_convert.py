@@ -171,18 +171,18 @@ from pathlib import Path
 from vesalius.data import read
 from vesalius.data.convert import convert
 print("begun", flush=True)
-cases = read("phantom", n=60, image_size=64)
+cases = read("phantom", n=40, image_size=64)
 convert(cases, Path(sys.argv[1]), to=sys.argv[2], per_part=3, workers=0)
 """
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_killed_conversion_goes_on_and_ends_with_the_same_bytes(form, tmp_path):
-    cases = read("phantom", n=60, image_size=64)
+    cases = read("phantom", n=40, image_size=64)
     whole = contents(convert(cases, tmp_path / "whole", to=form, per_part=3).out)
     out = tmp_path / "killed"
     rng = np.random.default_rng(0)
-    for _ in range(3):
+    for _ in range(2):
         words = [sys.executable, "-c", SCRIPT, str(out), form]
         running = subprocess.Popen(words, stdout=subprocess.PIPE)
         running.stdout.readline()
@@ -200,7 +200,7 @@ def test_a_killed_conversion_goes_on_and_ends_with_the_same_bytes(form, tmp_path
         with pytest.raises(DataError, match="was stopped"):
             read(FORMS[form], out)
     done = convert(cases, out, to=form, per_part=3)
-    assert done.resumed >= 4
+    assert done.resumed >= 2
     assert contents(out) == whole
 
 
