@@ -62,6 +62,11 @@ def test_strict_fails_for_a_finding_and_only_then(bad_set, tmp_path):
         Image.fromarray(rng.integers(0, 256, (90, 90), dtype=np.uint8)).save(good / f"{i}.png")
     done = run("folder", tmp_path / "good", "--out", tmp_path / "b", "--strict", "--workers", "0")
     assert done.exit_code == 0, done.output
+    page = (tmp_path / "b" / "page.html").read_text()
+    unchecked, clear = (page.partition(words)[2].partition("<")[0]
+                        for words in ("Could not be looked for", "Looked for and not found"))  # fmt: skip
+    assert "patients" in unchecked
+    assert "patients in several splits" not in clear
 
 
 def test_another_set_and_its_settings_are_taken(bad_set, tmp_path):

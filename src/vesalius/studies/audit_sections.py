@@ -60,13 +60,19 @@ def sections(cases: CaseSet, found: Audit, other: CaseSet | None = None) -> list
 def _summary(found: Audit) -> Section:
     rows = [(f.title, f.count, LEVELS[f.level]) for f in found.findings()]
     clear = [
-        title for kind, title in CHECKED.items() if kind not in {f.kind for f in found.findings()}
+        title
+        for kind, title in CHECKED.items()
+        if kind not in {f.kind for f in found.findings()} and kind not in found.unchecked
     ]
     blocks: list[Block] = []
     if rows:
         blocks.append(Table(("Found", Column("How many"), "What it means"), rows))
     if not found.splits:
         blocks.append(Notice("The set has no splits, so nothing can lie across them yet.", "note"))
+    if found.unchecked:
+        missing = "; ".join(CHECKED[kind] for kind in found.unchecked)
+        why = "the set has no column for it"
+        blocks.append(Notice(f"Could not be looked for ({why}): {missing}.", "warning"))
     if clear:
         blocks.append(Text(f"Looked for and not found: {'; '.join(clear)}."))
     return Section("Findings", "What was looked for, worst first.", blocks)

@@ -119,6 +119,16 @@ def test_hashes_that_are_none_are_refused_with_their_line(tmp_path, cases, row):
         audit(cases(["p"]), against=tmp_path / "hashes.csv")
 
 
+def test_what_a_set_has_no_column_for_is_said_to_be_unchecked(cases):
+    bare = audit(cases(None, np.zeros((3, 0))))
+    assert bare.unchecked == ("patients", "texts", "contradictions", "rare", "companions")
+    full = cases(
+        ["a", "b"], [[1, 0], [0, 1]], ("A", "B"),
+        splits=np.array(["train", "test"]), texts=np.array(["x", "y"], object),
+    )  # fmt: skip
+    assert audit(full).unchecked == ()
+
+
 def test_no_cases_cannot_be_audited(cases):
     with pytest.raises(DataError, match="no cases"):
         audit(cases(["p"]).select([]))

@@ -70,7 +70,8 @@ class Audit:
 
     ``exact`` are groups of rows with the same pixels, ``near`` pairs of rows that are one picture
     changed a little (of a group with the same pixels, its first row stands for all).
-    ``contradictions`` are copies whose known labels differ.
+    ``contradictions`` are copies whose known labels differ. ``unchecked`` are kinds of findings
+    that the set has no column for: not found there does not mean that there are none.
     """
 
     source: str
@@ -91,6 +92,7 @@ class Audit:
     burned_in: tuple[int, ...]
     identifiers: tuple[Sighting, ...]
     skipped: tuple[Skipped, ...]
+    unchecked: tuple[str, ...] = ()
 
     def across_splits(self, rows: Sequence[int]) -> bool:
         """Say whether rows lie in more than one split."""
@@ -195,7 +197,20 @@ def audit(
         burned_in=text,
         identifiers=identifiers(cases),
         skipped=cases.skipped,
+        unchecked=_unchecked(cases),
     )
+
+
+def _unchecked(cases: CaseSet) -> tuple[str, ...]:
+    """Return the kinds of findings that cannot be looked for without a column that is missing."""
+    wanted = {
+        "patients": cases.patient_ids is not None and cases.splits is not None,
+        "texts": cases.texts is not None,
+        "contradictions": bool(cases.label_names),
+        "rare": bool(cases.label_names),
+        "companions": len(cases.label_names) > 1 and cases.task == "multilabel",
+    }
+    return tuple(kind for kind, possible in wanted.items() if not possible)
 
 
 def _seen(
