@@ -69,6 +69,17 @@ def test_boxes_that_cannot_be_right_are_left_out_and_listed(layout, content, rea
     assert reason in cases.skipped[0].reason
 
 
+def test_no_box_is_believed_where_several_files_cannot_be_right(layout):
+    root = layout("slake")
+    for number in (1, 3):
+        path = root / "imgs" / f"xmlab{number}" / "detection.json"
+        path.write_text('[{"Liver": [4, 3, 8, 6]}]')  # left, top, right, bottom
+    cases = read("slake", root)
+    assert cases.regions is None
+    assert len(cases.skipped) == 3
+    assert cases.skipped[2].reason == "all boxes left out, since 2 of 3 files cannot be right"
+
+
 def test_an_image_in_two_splits_is_an_error(layout):
     root = layout("slake")
     change(root / "test.json", 0, img_name="xmlab1/source.jpg")

@@ -63,7 +63,7 @@ class Inspection:
     where every label is known to be absent. ``sizes`` counts the images by width, height and kind,
     ``duplicates`` holds the case ids of images with the same pixels, ``unreadable`` the images
     that did not open and those whose masks did not, ``boxes`` the number of boxes by label: these
-    and ``masks`` are empty where the images (or regions) were not opened. ``skipped`` are the rows
+    and ``masks`` are empty where the images were not opened. ``skipped`` are the rows
     that the reader left out.
     """
 
@@ -115,7 +115,6 @@ def inspect(
     cases: CaseSet,
     *,
     check_images: bool = True,
-    check_regions: bool = True,
     workers: int | None = None,
     progress: bool = False,
 ) -> Inspection:
@@ -123,17 +122,12 @@ def inspect(
 
     Args:
         cases: what a reader gave.
-        check_images: decode every image once, to find the unreadable ones, the sizes and the
-            exact duplicates.
-        check_regions: with the images, open their masks and count these and the boxes.
+        check_images: decode every image and its masks once, to find the unreadable ones, the
+            sizes and the exact duplicates, and to count masks and boxes.
         workers: threads that decode; by default one a core.
         progress: show a bar.
     """
-    opened = (
-        open_all(cases, regions=check_regions, workers=workers, progress=progress)
-        if check_images
-        else []
-    )
+    opened = open_all(cases, workers=workers, progress=progress) if check_images else []
     twins = _twins(opened)
     return Inspection(
         source=cases.source,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from os import cpu_count
 
-from vesalius.core import CaseSet, ImageError
+from vesalius.core import CaseSet, ImageError, RegionColumn
 from vesalius.data.mask_files import LazyBoxes
 from vesalius.data.progress import bar
 
@@ -30,18 +30,14 @@ class Opened:
     region_fault: str = ""
 
 
-def open_all(cases: CaseSet, *, regions: bool, workers: int | None, progress: bool) -> list[Opened]:
-    """Decode every image, and its masks where ``regions`` is set.
-
-    What cannot be read gives its fault instead of an error.
-    """
+def open_all(cases: CaseSet, *, workers: int | None, progress: bool) -> list[Opened]:
+    """Decode every image and its masks; what cannot be read gives its fault, not an error."""
     total = len(cases)
     pool = ThreadPoolExecutor(workers or cpu_count() or 1)
-    look = regions and cases.regions is not None
     try:
         with bar("opening", total, unit="images", show=progress) as advance:
             opened = []
-            for found in pool.map(lambda i: _open(cases, i, regions=look), range(total)):
+            for found in pool.map(lambda i: _open(cases, i), range(total)):
                 opened.append(found)
                 advance(1)
             return opened
@@ -49,7 +45,7 @@ def open_all(cases: CaseSet, *, regions: bool, workers: int | None, progress: bo
         pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the rest
 
 
-def _open(cases: CaseSet, index: int, *, regions: bool) -> Opened:
+def _open(cases: CaseSet, index: int) -> Opened:
     name = cases.images.name(index)
     try:
         image = cases.images[index]
@@ -58,14 +54,13 @@ def _open(cases: CaseSet, index: int, *, regions: bool) -> Opened:
     kind = "colour" if image.ndim == 3 else "grey"
     digest = sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
     opened = Opened(name, f"{image.shape[1]}×{image.shape[0]} {kind}", digest)
-    return _with_regions(cases, index, opened) if regions else opened
+    return opened if cases.regions is None else _with_regions(cases.regions, index, opened)
 
 
-def _with_regions(cases: CaseSet, index: int, opened: Opened) -> Opened:
-    assert cases.regions is not None
+def _with_regions(regions: RegionColumn, index: int, opened: Opened) -> Opened:
     try:
-        masks = dict(cases.regions.masks(index))
-        boxes = cases.regions.boxes(index)
+        masks = dict(regions.masks(index))
+        boxes = regions.boxes(index)
         if isinstance(boxes, LazyBoxes):
             boxes = LazyBoxes(masks)  # around the masks that are open already
         return replace(

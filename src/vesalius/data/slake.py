@@ -24,6 +24,7 @@ PARTS = {
 }
 LANGUAGES = ("en", "zh", "all")
 BOXES = "detection.json"
+DOUBTFUL = 0.05  # of the files with boxes
 
 
 def slake(root: Path, *, language: Literal["en", "zh", "all"] = "en") -> CaseSet:
@@ -94,7 +95,11 @@ def _cell(row: Asked, name: str) -> str:
 
 
 def _boxes(root: Path, images: list[str]) -> tuple[list[tuple[Box, ...]], tuple[Skipped, ...]]:
-    """Read the boxes beside each image; a file that is no list of boxes is left out and listed."""
+    """Read the boxes beside each image; a file that cannot be right is left out and listed.
+
+    Where many cannot be right the numbers mean something else than is thought here (corners, say):
+    then none are believed.
+    """
     boxes: list[tuple[Box, ...]] = []
     skipped = []
     for image in images:
@@ -105,6 +110,10 @@ def _boxes(root: Path, images: list[str]) -> tuple[list[tuple[Box, ...]], tuple[
         except DataError as error:
             boxes.append(())
             skipped.append(Skipped(f"imgs/{image}", f"boxes left out: {error}"))
+    files = sum(map(bool, boxes)) + len(skipped)
+    if len(skipped) > max(1, DOUBTFUL * files):
+        reason = f"all boxes left out, since {len(skipped):,} of {files:,} files cannot be right"
+        return [() for _ in images], (*skipped, Skipped(BOXES, reason))
     return boxes, tuple(skipped)
 
 

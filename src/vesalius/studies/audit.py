@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from vesalius.core import Box, Case, CaseSet, ImageError, Mask
+from vesalius.core import CaseSet, ImageError
 from vesalius.data import Inspection
 from vesalius.data.region_counts import QuestionCount
 from vesalius.reporting import Block, Column, Details, Notice, Section, Table, figures
+from vesalius.studies.outlines import outlines
 
 PICTURES = 12
 DUPLICATES_SHOWN = 20
@@ -35,7 +34,7 @@ def audit_section(cases: CaseSet, found: Inspection) -> Section:
         blocks.append(Details(title, [Table(("Cases with the very same file",), same)]))
     if found.unreadable:
         broken = [(bad.name, bad.reason) for bad in found.unreadable]
-        title = f"Images that cannot be read: {len(broken):,}"
+        title = f"Images or masks that cannot be read: {len(broken):,}"
         blocks.append(Details(title, [Table(("Image", "Why"), broken)]))
     return Section("What the data are", "Counted before anything was learnt.", blocks)
 
@@ -57,7 +56,7 @@ def _counts(found: Inspection) -> Table:
     if sizes:
         rows.append(("Image sizes", f"{sizes}{f' and {more:,} more' if more > 0 else ''}"))
     rows.append(("Rows left out", len(found.skipped)))
-    rows.append(("Images that cannot be read", len(found.unreadable)))
+    rows.append(("Images or masks that cannot be read", len(found.unreadable)))
     return Table(("What", "Count"), rows)
 
 
@@ -120,7 +119,7 @@ def contact_sheet(cases: CaseSet) -> Block:
         images.append(image)
         positive = [name for name, state in case.labels.items() if state]
         captions.append(", ".join(positive) or ("no finding" if case.labels else case.case_id))
-        outlined, framed = _outlines(case)
+        outlined, framed = outlines(case)
         masks.append(outlined)
         boxes.append(framed)
     caption = "Every so many cases, one."
@@ -129,22 +128,6 @@ def contact_sheet(cases: CaseSet) -> Block:
     if any(boxes):
         caption += " Blue: the boxes."
     return figures.contact_sheet(images, captions, masks=masks, boxes=boxes, caption=caption)
-
-
-def _outlines(case: Case) -> tuple[Sequence[Mask], Sequence[Box]]:
-    """Return the masks of one case, and its boxes around what has no mask.
-
-    Where there are masks of findings, those of the anatomy around them are left away. What cannot
-    be read is not drawn: the list of what cannot be read names it.
-    """
-    try:
-        masks = dict(case.masks)
-        boxes = [box for box in case.boxes if box.label not in masks]
-    except ImageError:
-        return (), ()
-    filled = {name: mask for name, mask in masks.items() if mask.values_HW.any()}
-    of_findings = [mask for name, mask in filled.items() if name in case.labels]
-    return of_findings or list(filled.values()), boxes
 
 
 def _spread(cases: CaseSet) -> list[int]:

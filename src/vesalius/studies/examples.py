@@ -8,6 +8,7 @@ import numpy as np
 
 from vesalius.core import CaseSet, ImageError, Predictions
 from vesalius.reporting import Card, CardScore, Examples, figures
+from vesalius.studies.outlines import outlines
 
 SCORES_SHOWN = 4
 LONGEST_TEXT = 320
@@ -56,9 +57,11 @@ def _telling(ledger: Predictions) -> Iterator[tuple[str, int, int]]:
 def _card(cases: CaseSet, ledger: Predictions, row: int, title: str) -> Card | None:
     case = cases.of_cases([ledger.case_ids[row]])[0]
     try:
-        image = figures.picture(case.image.read(), boxes=case.boxes, side=256)
+        pixels = case.image.read()
     except ImageError:
         return None
+    masks, boxes = outlines(case)
+    image = figures.picture(pixels, mask=masks, boxes=boxes, side=256)
     scores_C = np.nan_to_num(ledger.scores_NC[row], nan=-np.inf)
     positive_C = ledger.truths_NC[row] == 1
     shown = np.argsort(-(scores_C + 10.0 * positive_C), kind="stable")[:SCORES_SHOWN]

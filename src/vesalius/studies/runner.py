@@ -44,7 +44,7 @@ def run_study(
     with _log_into(run.file("log.txt")):
         log.info("data: reading %s", recipe.data["reader"])
         cases = read_cases(recipe)
-        inspection = data.inspect(cases, check_regions=False)  # no stage here reads masks
+        inspection = data.inspect(cases)
         log.info("model: loading %s", recipe.model["name"])
         model = load_model(recipe, cases, device)
         context = Context(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ __all__ = ["NAMES", "read"]
 
 SMALLEST, LARGEST = 48, 2048
 KEPT_BYTES = 256 * 2**20
+
+lately = lru_cache(maxsize=4)(render)  # a film is asked for together with its masks and its boxes
 
 
 def read(
@@ -90,7 +93,7 @@ class Films:
     def __getitem__(self, index: int) -> UInt8[np.ndarray, "S S"]:
         study = self.studies[index]
         if study.seed not in self.kept:
-            film = render(study, self.side)[0]
+            film = lately(study, self.side)[0].copy()
             if (len(self.kept) + 1) * film.nbytes > KEPT_BYTES:
                 return film
             self.kept[study.seed] = film
@@ -120,7 +123,8 @@ class DrawnRegions:
         return len(self.studies)
 
     def masks(self, index: int) -> Mapping[str, Mask]:
-        return render(self.studies[index], self.side)[1]
+        masks = lately(self.studies[index], self.side)[1]
+        return {name: Mask(mask.values_HW.copy(), name) for name, mask in masks.items()}
 
     def boxes(self, index: int) -> tuple[Box, ...]:
         found = [
