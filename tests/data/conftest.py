@@ -472,6 +472,27 @@ def slake(root: Path) -> Path:
     return root
 
 
+def webdataset(root: Path) -> Path:
+    """Two shards as third parties write them: image and text, some JSON."""
+    import io
+    import tarfile
+
+    root.mkdir(parents=True, exist_ok=True)
+    for shard in range(2):
+        with tarfile.open(root / f"{shard:05}.tar", "w") as tar:
+            for i in range(3):
+                key = f"{shard}{i:04}"
+                image = write_png(root / f"{key}.png")
+                parts = {"png": image.read_bytes(), "txt": f"Film {key}.".encode(),
+                         "json": json.dumps({"pmid": key, "deep": {}}).encode()}  # fmt: skip
+                image.unlink()
+                for kind, content in parts.items():
+                    member = tarfile.TarInfo(f"./{key}.{kind}")
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+    return root
+
+
 def phantom(root: Path) -> None:
     """The phantom is drawn, not read: it takes no folder."""
 
@@ -500,6 +521,7 @@ LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
         shenzhen,
         slake,
         vqa_rad,
+        webdataset,
     )
 }
 

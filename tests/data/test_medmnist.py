@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vesalius.core import ChoiceError, DataError
-from vesalius.data import medmnist, read
+from vesalius.data import read
 
 
 def labels(*values):
@@ -56,7 +56,7 @@ def test_a_set_that_the_package_does_not_know_has_numbered_classes(layout):
 def test_without_the_package_classes_are_numbered_and_the_log_says_how_to_name_them(
     layout, monkeypatch, caplog
 ):
-    monkeypatch.setattr(medmnist.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with caplog.at_level("INFO", logger="vesalius"):
         cases = read("medmnist", layout("medmnist"))
     assert cases.label_names == ("class 0", "class 1")

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vesalius.core import Run
-    from vesalius.data import Inspection
+    from vesalius.data import Conversion, Inspection
+    from vesalius.data.audit import Audit
+    from vesalius.data.catalogue import DataSet
 
 BROKEN_SHOWN = 10
 INTERRUPTED = 130  # the shell's code for Ctrl-C
@@ -110,6 +112,43 @@ def print_inspection(found: Inspection, page: Path) -> None:
         if len(broken) > BROKEN_SHOWN:
             typer.echo(f"{title}: {len(broken) - BROKEN_SHOWN:,} more, all on the page")
     typer.echo(f"page    {page}")
+
+
+def print_audit(found: Audit, page: Path) -> None:
+    """Print what an audit found, worst first, and where its page is."""
+    findings = found.findings()
+    typer.echo(f"{found.opened:,} of {found.cases:,} images were opened")
+    for finding in findings:
+        typer.echo(f"  {finding.level:<8} {finding.count:>7,}  {finding.title}")
+    if not findings:
+        typer.echo("  nothing was found")
+    typer.echo(f"page    {page}")
+
+
+def print_conversion(done: Conversion, *, verified: bool) -> None:
+    """Print what a conversion wrote, what it left out, and how it is read."""
+    typer.echo(f"{done.cases:,} cases in {done.files:,} files, {done.size / 1e6:,.1f} MB")
+    if done.resumed:
+        typer.echo(f"{done.resumed:,} parts were there already")
+    for bad in done.skipped[:BROKEN_SHOWN]:
+        typer.echo(f"left out: {bad.name}: {bad.reason}")
+    if len(done.skipped) > BROKEN_SHOWN:
+        typer.echo(f"left out: {len(done.skipped) - BROKEN_SHOWN:,} more, all in index.json")
+    if verified:
+        typer.echo("every file and every case reads back as it was")
+    typer.echo(f"read it with: vesalius data inspect {done.reader} {done.out}")
+
+
+def print_data_set(own: DataSet, folder: Path, path: Path | None) -> None:
+    """Print where a data set is asked for and what to do with it, or where it was put."""
+    typer.echo(f"{own.name}: {own.what}\nlicence {own.licence}\nsize    {own.size}")
+    typer.echo(f"from    {own.source}")
+    if path is None:
+        typer.echo(f"how     {own.how}\nnothing was downloaded: this set is fetched by hand")
+    from vesalius.data import READERS
+
+    reader = own.reader if own.reader in READERS else "manifest"
+    typer.echo(f"then    vesalius data inspect {reader} {folder if path is None else path}")
 
 
 def _cell(score: Mapping[str, Any] | None) -> str:

@@ -29,7 +29,7 @@ def write_atomic(path: Path, write: bytes | str | Callable[[Path], object]) -> P
         with temporary.open("rb+") as opened:
             os.fsync(opened.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise VesaliusError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
@@ -54,7 +54,8 @@ def read_json(path: Path) -> Any:
         raise VesaliusError(f"{path} is not valid JSON: {error}") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last through a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

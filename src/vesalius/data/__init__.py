@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 from vesalius.data.readers import READERS, read, reader_function, settings_of
 
 if TYPE_CHECKING:
+    from vesalius.data.convert import Conversion, verify
     from vesalius.data.images import ImageFiles, read_image
     from vesalius.data.inspection import Inspection, inspect
     from vesalius.data.loader import batches
     from vesalius.data.splits import split
+    from vesalius.data.streaming import stream_shards
 
 _HOMES = {
+    "Conversion": "convert",
+    "verify": "convert",
+    "stream_shards": "streaming",
     "ImageFiles": "images",
     "Inspection": "inspection",
     "batches": "loader",
@@ -22,6 +27,7 @@ _HOMES = {
 
 __all__ = [
     "READERS",
+    "Conversion",
     "ImageFiles",
     "Inspection",
     "batches",
@@ -31,6 +37,8 @@ __all__ = [
     "reader_function",
     "settings_of",
     "split",
+    "stream_shards",
+    "verify",
 ]
 
 

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 
 from vesalius.core import CaseSet, DataError
+from vesalius.data.beside_manifest import with_tables
+from vesalius.data.conversion_index import conversion_index
 from vesalius.data.images import ImageFiles
 from vesalius.data.label_columns import read_labels
 from vesalius.data.mask_files import Files, with_masks
@@ -37,8 +39,9 @@ def manifest(
 
     A column that is not named here is looked for under its own name: ``text``, ``case_id``,
     ``patient_id``, ``split``. What is neither these nor a label becomes an attribute. A column
-    ``mask`` holds paths of mask files under the root; several, joined by ``|``, are merged. The
-    table may be gzipped (``.csv.gz``).
+    ``mask`` holds paths of mask files under the root; several, joined by ``|``, are merged. Boxes,
+    masks and questions are also read from ``boxes.csv``, ``masks.csv`` and ``questions.csv``
+    beside the table, by case id. The table may be gzipped (``.csv.gz``).
 
     Args:
         root: the folder of table and images, or the table itself.
@@ -57,18 +60,17 @@ def manifest(
     Raises:
         DataError: a file, column or value is not what it must be; the message has its line.
     """
-    path = root if root.is_file() else _table_file(root, file)
     folder = root.parent if root.is_file() else root
+    index = conversion_index(folder, "manifest")
+    path = root if root.is_file() else _table_file(root, file)
     table = read_table(path, separator=separator)
-    roles = {
-        role: name if name is not None else role if role in table else None
-        for role, name in {
-            "text": text, "case_id": case_id, "patient_id": patient_id, "split": split,
-        }.items()
-    }  # fmt: skip
+    roles = _roles(table, text=text, case_id=case_id, patient_id=patient_id, split=split)
     columns = {role: None if name is None else table[name] for role, name in roles.items()}
     taken = {image, MASK, *(name for name in roles.values() if name is not None)}
     paths = [inside(folder, cell) if cell else "" for cell in table[image]]
+    header = index if labels is None and path.name == "manifest.csv" else None
+    if header is not None:
+        labels = list(header["columns"]["labels"].values())
     found = read_labels(table, labels, taken=taken, uncertain=uncertain)
     texts, patients, splits = columns["text"], columns["patient_id"], columns["split"]
     rest = [name for name in table.columns if name not in taken and name not in found.columns]
@@ -86,7 +88,15 @@ def manifest(
     )
     if MASK in table:
         cases = with_masks(cases, _masks(folder, table[MASK]))
-    return with_images(cases)
+    return with_tables(with_images(cases), folder, header)
+
+
+def _roles(table: Table, **named: str | None) -> dict[str, str | None]:
+    """Return the column of each role: the named one, or one of the role's own name."""
+    return {
+        role: name if name is not None else role if role in table else None
+        for role, name in named.items()
+    }
 
 
 def _table_file(root: Path, file: str | None) -> Path:

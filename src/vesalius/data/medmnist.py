@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import logging
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +12,7 @@ from numpy.typing import NDArray
 
 from vesalius.core import CaseSet, DataError, unknown
 from vesalius.data.arrays import ArrayParts, Arrays
+from vesalius.data.medmnist_records import medmnist_records
 from vesalius.data.splits import ALIASES
 
 logger = logging.getLogger(__name__)
@@ -122,18 +120,9 @@ def _states(stem: str, labels_NL: NDArray[Any]) -> tuple[NDArray[np.float64], tu
 
 def _names(stem: str) -> tuple[str, ...]:
     """Return a set's class names from the package's records; none where it is not installed."""
-    package = importlib.util.find_spec("medmnist")
-    if package is None or not package.submodule_search_locations:
+    records = medmnist_records()
+    if records is None:
         logger.info("classes of %s are numbered: pip install 'vesalius[medmnist]' names them", stem)
         return ()
-    labels = _records(Path(package.submodule_search_locations[0]) / "info.py").get(stem, {})
+    labels = records.get(stem, {}).get("label", {})
     return tuple(str(labels[key]) for key in sorted(labels, key=int))
-
-
-@cache
-def _records(file: Path) -> dict[str, dict[str, str]]:
-    """Read the package's table of sets without running it: its import costs seconds and torch."""
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "INFO":
-            return {name: info["label"] for name, info in ast.literal_eval(node.value).items()}
-    return {}

@@ -32,6 +32,7 @@ READERS = {
     "shenzhen": "vesalius.data.tuberculosis_cxr:shenzhen",
     "slake": "vesalius.data.slake:slake",
     "vqa_rad": "vesalius.data.vqa_rad:vqa_rad",
+    "webdataset": "vesalius.data.webdataset:webdataset",
 }
 
 

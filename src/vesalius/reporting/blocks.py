@@ -115,10 +115,11 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Cases beside each other."""
+    """Cases beside each other; ``pairs`` says that each card's picture is two images wide."""
 
     cards: Sequence[Card]
     caption: str = ""
+    pairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vesalius.studies.data_audit import audit_data
+    from vesalius.studies.data_recipe import read_cases_of
     from vesalius.studies.embed import embed_data
     from vesalius.studies.inspect import inspect_data
     from vesalius.studies.ledgers import score_files
@@ -12,12 +14,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Recipe": "recipe",
+    "audit_data": "data_audit",
     "catalogue": "recipe",
     "default_folder": "runner",
     "embed_data": "embed",
     "inspect_data": "inspect",
     "load_recipe": "recipe",
     "read_yaml": "recipe",
+    "read_cases_of": "data_recipe",
     "recipe_of": "recipe",
     "run_study": "runner",
     "score_files": "ledgers",
@@ -25,11 +29,13 @@ _HOMES = {
 
 __all__ = [
     "Recipe",
+    "audit_data",
     "catalogue",
     "default_folder",
     "embed_data",
     "inspect_data",
     "load_recipe",
+    "read_cases_of",
     "read_yaml",
     "recipe_of",
     "run_study",

@@ -13,8 +13,8 @@ from vesalius.core.run import environment
 from vesalius.data import Inspection
 from vesalius.reporting import Page, render
 from vesalius.studies.audit import audit_section
+from vesalius.studies.data_recipe import data_recipe
 from vesalius.studies.fingerprint import fingerprint
-from vesalius.studies.recipe import recipe_of
 from vesalius.studies.runner import read_data
 
 
@@ -22,13 +22,8 @@ def inspect_data(
     reader: str, root: str | None, settings: Sequence[str], out: Path | None = None
 ) -> tuple[Inspection, Path]:
     """Read cases, open every image once, and write a page; return what was found and the page."""
-    plain = {
-        "study": "inspect",
-        "question": f"What is in {Path(root).name if root else reader}?",
-        "data": {"reader": reader, "root": root},
-        "model": {"name": "tiny"},
-    }
-    recipe = recipe_of(plain, [s if "." in s.partition("=")[0] else f"data.{s}" for s in settings])
+    question = f"What is in {Path(root).name if root else reader}?"
+    recipe = data_recipe(reader, root, settings, question)
     cases = read_data(recipe)
     found = data.inspect(cases)
     digest = sha256(repr(sorted(recipe.data.items())).encode()).hexdigest()[:8]

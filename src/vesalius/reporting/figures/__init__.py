@@ -11,6 +11,7 @@ from vesalius.reporting.figures.forest import forest
 from vesalius.reporting.figures.hero import hero
 from vesalius.reporting.figures.learning import learning_curves
 from vesalius.reporting.figures.matrix import confusion, cooccurrence
+from vesalius.reporting.figures.pair import pair
 from vesalius.reporting.figures.picture import picture
 from vesalius.reporting.figures.prevalence import prevalence
 from vesalius.reporting.figures.projection import Projection, embedding_map, map_figure, project
@@ -29,6 +30,7 @@ __all__ = [
     "hero",
     "learning_curves",
     "map_figure",
+    "pair",
     "picture",
     "prevalence",
     "project",
