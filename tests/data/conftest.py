@@ -133,13 +133,75 @@ def medmnist(root: Path, *, name: str = "breastmnist", **changed: object) -> Pat
     return root
 
 
+def write_dicom(path: Path, pixels: np.ndarray | None = None, **elements: object) -> Path:
+    """Write a DICOM file (explicit little endian); without pixels they depend on its name."""
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if pixels is None:
+        seed = zlib.crc32(path.name.encode())
+        pixels = np.random.default_rng(seed).integers(0, 4096, (6, 8), dtype=np.uint16)
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
+    meta.MediaStorageSOPInstanceUID = f"1.2.3.{zlib.crc32(str(path).encode())}"
+    own = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    colour = pixels.ndim > 2 and pixels.shape[-1] == 3
+    frames = pixels if pixels.ndim == 3 + colour else pixels[None]
+    bits = 8 * pixels.itemsize
+    standard = {
+        "SOPInstanceUID": meta.MediaStorageSOPInstanceUID,
+        "Modality": "DX",
+        "Rows": frames.shape[1],
+        "Columns": frames.shape[2],
+        "SamplesPerPixel": 3 if colour else 1,
+        "PhotometricInterpretation": "RGB" if colour else "MONOCHROME2",
+        "BitsAllocated": bits,
+        "BitsStored": bits,
+        "HighBit": bits - 1,
+        "PixelRepresentation": int(pixels.dtype.kind == "i"),
+        **({"PlanarConfiguration": 0} if colour else {}),
+        **({"NumberOfFrames": len(frames)} if len(frames) > 1 else {}),
+    }
+    for keyword, value in {**standard, **elements}.items():
+        setattr(own, keyword, value)
+    own.PixelData = pixels.tobytes() + b"\0" * (pixels.nbytes % 2)
+    own["PixelData"].VR = "OW" if bits > 8 else "OB"
+    own.save_as(path, enforce_file_format=True)
+    return path
+
+
+def dicom(root: Path) -> Path:
+    ramp = np.arange(48, dtype=np.int16).reshape(6, 8)
+    series = {"PatientID": "P1", "SeriesInstanceUID": "1.2.3.1", "Modality": "CT"}
+    plane = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "RescaleIntercept": -1024}
+    for number in (3, 1, 2):
+        write_dicom(
+            root / "ct" / f"IM{number}",
+            ramp * 30 + number,
+            InstanceNumber=10 - number,
+            ImagePositionPatient=[0, 0, 5.0 * number],
+            WindowCenter=40,
+            WindowWidth=400,
+            RescaleSlope=1,
+            **series,
+            **plane,
+        )
+    write_dicom(root / "film.dcm", PatientID="P2", PatientAge="045Y", PatientSex="F",
+                ViewPosition="PA", PhotometricInterpretation="MONOCHROME1")  # fmt: skip
+    write_dicom(root / "cine.dcm", np.arange(144, dtype=np.uint8).reshape(3, 6, 8), PatientID="P3")
+    (root / "notes.txt").write_text("no film")
+    return root
+
+
 def phantom(root: Path) -> None:
     """The phantom is drawn, not read: it takes no folder."""
 
 
 LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
     layout.__name__: layout
-    for layout in (manifest, folder, iu_xray, nih_cxr14, roco, medmnist, phantom)
+    for layout in (dicom, manifest, folder, iu_xray, nih_cxr14, roco, medmnist, phantom)
 }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vesalius.core import CaseSet, DataError, Skipped
-from vesalius.data.images import SUFFIXES, ImageFiles
+from vesalius.data.images import SUFFIXES, ImageFiles, is_image_name
 from vesalius.data.presence import with_images
 from vesalius.data.splits import ALIASES
 
@@ -94,7 +94,7 @@ def _fault(found: Found, exclude: str, labelled: bool) -> str:
     name = Path(found.path)
     if found.is_link:
         return "a symbolic link to a folder, which is not followed"
-    if name.suffix.lower() not in SUFFIXES:
+    if not is_image_name(name.name):
         return f"not an image by its name ({', '.join(SUFFIXES)})"
     if exclude and fnmatch(name.name, exclude):
         return f"left out by exclude={exclude!r}"

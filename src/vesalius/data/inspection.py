@@ -54,6 +54,7 @@ class Inspection:
     ``patients`` is None where the source names none; ``cases_per_patient`` says how many patients
     have 1, 2 … cases. ``shared_patients`` lie in more than one split. ``no_label`` counts cases
     where every label is known to be absent. ``sizes`` counts the images by width, height and kind,
+    ``steps`` by the way from stored values to pixels ("DICOM · JPEG 2000 · window 40/400"),
     ``duplicates`` holds the case ids of images with the same pixels, ``unreadable`` the images
     that did not open: these are empty where the images were not opened. ``skipped`` are the rows
     that the reader left out.
@@ -71,6 +72,7 @@ class Inspection:
     texts: TextCount | None
     opened: int
     sizes: Mapping[str, int]
+    steps: Mapping[str, int]
     duplicates: tuple[tuple[str, ...], ...]
     duplicates_across_splits: int
     unreadable: tuple[Skipped, ...]
@@ -128,6 +130,7 @@ def inspect(
         texts=_texts(cases),
         opened=len(opened),
         sizes=dict(Counter(image.size for image in opened if image.size).most_common()),
+        steps=dict(Counter(image.steps for image in opened if image.steps).most_common()),
         duplicates=tuple(tuple(str(cases.case_ids[i]) for i in rows) for rows in twins),
         duplicates_across_splits=_across(cases, twins),
         unreadable=tuple(Skipped(image.name, image.fault) for image in opened if image.fault),

@@ -7,15 +7,18 @@ from hashlib import sha256
 from os import cpu_count
 from typing import NamedTuple
 
-from vesalius.core import CaseSet, ImageError
+from vesalius.core import CaseSet, ImageColumn, ImageError
+from vesalius.data.decoded import Decoded
+from vesalius.data.images import ImageFiles
 from vesalius.data.progress import bar
 
 
 class Opened(NamedTuple):
-    """An image: its size in words and a digest of its pixels, or why it does not open."""
+    """An image: its size and steps in words, a digest of its pixels, or why it does not open."""
 
     name: str
     size: str
+    steps: str
     pixels: str
     fault: str
 
@@ -38,9 +41,15 @@ def open_all(cases: CaseSet, *, workers: int | None, progress: bool) -> list[Ope
 def _open(cases: CaseSet, index: int) -> Opened:
     name = cases.images.name(index)
     try:
-        image = cases.images[index]
+        image, steps = _decoded(cases.images, index)
     except ImageError as error:
-        return Opened(name, "", "", str(error))
+        return Opened(name, "", "", "", str(error))
     kind = "colour" if image.ndim == 3 else "grey"
     digest = sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
-    return Opened(name, f"{image.shape[1]}×{image.shape[0]} {kind}", digest, "")
+    size = f"{image.shape[1]}×{image.shape[0]} {kind}"
+    return Opened(name, size, " · ".join(steps), digest, "")
+
+
+def _decoded(images: ImageColumn, index: int) -> Decoded:
+    """Open an image; only files know the steps that led to its pixels."""
+    return images.decoded(index) if isinstance(images, ImageFiles) else Decoded(images[index], ())

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from vesalius.core import CaseSet, DataError, Skipped
+from vesalius.data.address import file_of
 from vesalius.data.images import ImageFiles, is_within, leaves
 
 Folder = Mapping[str, "os.DirEntry[str]"]
@@ -44,7 +45,7 @@ def with_images(cases: CaseSet) -> CaseSet:
     folders: dict[str, Folder] = {}
     faults = []
     for path in paths:
-        parent, _, name = path.rpartition("/")
+        parent, _, name = file_of(path).rpartition("/")
         if parent not in folders:
             folders[parent] = _listed(root, parent, real_root)
         entry = folders[parent].get(name)

@@ -11,6 +11,7 @@ from typing import Any
 from vesalius.core import CaseSet, DataError, unknown
 
 READERS = {
+    "dicom": "vesalius.data.dicom_folder:dicom",
     "folder": "vesalius.data.folder:folder",
     "iu_xray": "vesalius.data.iu_xray:iu_xray",
     "manifest": "vesalius.data.manifest:manifest",

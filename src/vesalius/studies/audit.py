@@ -9,6 +9,7 @@ from vesalius.data import Inspection
 from vesalius.reporting import Block, Column, Details, Notice, Section, Table, figures
 
 PICTURES = 12
+STEPS_SHOWN = 20
 DUPLICATES_SHOWN = 20
 
 
@@ -24,6 +25,8 @@ def audit_section(cases: CaseSet, found: Inspection) -> Section:
     if len(found.labels) > 1 and cases.task == "multilabel":
         blocks.append(figures.cooccurrence(cases.labels_NC, cases.label_names))
     blocks.append(contact_sheet(cases))
+    if found.steps:
+        blocks.append(_steps(found))
     if found.duplicates:
         same = [(", ".join(ids),) for ids in found.duplicates[:DUPLICATES_SHOWN]]
         title = f"Images that occur more than once: {len(found.duplicates):,}"
@@ -54,6 +57,16 @@ def _counts(found: Inspection) -> Table:
     rows.append(("Rows left out", len(found.skipped)))
     rows.append(("Images that cannot be read", len(found.unreadable)))
     return Table(("What", "Count"), rows)
+
+
+def _steps(found: Inspection) -> Details:
+    """List the ways from stored values to pixels, the most frequent first."""
+    rows: list[tuple[str, int]] = list(found.steps.items())[:STEPS_SHOWN]
+    rest = list(found.steps.values())[STEPS_SHOWN:]
+    if rest:
+        rows.append((f"{len(rest):,} other ways", sum(rest)))
+    title = f"How files became pixels: {len(found.steps):,} ways"
+    return Details(title, [Table(("Steps", "Images"), rows)])
 
 
 def _warnings(found: Inspection) -> list[Notice]:

@@ -1,0 +1,122 @@
+"""Pictures: PNG, JPEG, BMP and TIFF through Pillow. The rules:
+
+- the first frame is read, unless an address picks another (``stack.tif#frame=2``);
+- grey stays ``(H, W)``, colour becomes ``(H, W, 3)``; a palette counts as colour, one bit as grey;
+- transparency is laid over black and dropped; a single transparent colour counts in palettes only;
+- 16-bit, 32-bit and float grey is stretched from its own finite minimum and maximum to 0–255 (a
+  flat image becomes 0): such files do not say how they are to be shown, so the same value may
+  become another grey in another file. Where that matters, keep DICOM or NIfTI with a fixed window,
+  or write 8-bit files. Of 16-bit colour the high byte is kept;
+- the EXIF orientation is applied, so that arrays stand as viewers show them;
+- the declared size is checked before anything is decoded.
+
+GIF and WebP are refused: both are mostly animations or lossy copies of something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vesalius.core import DataError, ImageError
+from vesalius.data.address import number, only
+from vesalius.data.decoded import LARGEST_PIXELS, Decoded, too_large
+from vesalius.data.greys import stretched
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+UNASKED = 2**24  # pixels that any file may declare; past them its bytes must be able to hold them
+MOST_PER_BYTE = 8 * 1032  # one-bit pixels under deflate, the closest packer but for blank faxes
+
+
+def decode_picture(path: Path, picks: Mapping[str, str]) -> Decoded:
+    """Return the pixels of a picture and the steps that led to them.
+
+    Raises:
+        ImageError: the file is missing, empty, truncated, too large or no picture.
+    """
+    from PIL import ImageOps
+
+    with _opened(path, picks) as image:
+        steps = [image.format]
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        if upright.size != image.size or image.getexif().get(0x0112, 1) != 1:
+            steps.append("turned upright")
+        pixels, own = _uint8(upright)
+        return Decoded(pixels, (*steps, *own))
+
+
+def picture_size(path: Path, picks: Mapping[str, str]) -> tuple[int, int]:
+    """Return the width and height that a picture declares, as stored, without decoding it."""
+    with _opened(path, picks) as image:
+        width, height = image.size
+        return width, height
+
+
+@contextmanager
+def _opened(path: Path, picks: Mapping[str, str]) -> Iterator[Any]:
+    """Open a file as an image of a size that is safe to decode; name the file in every error."""
+    from PIL import Image, UnidentifiedImageError
+
+    only(picks, ("frame",), path, "a picture")
+    frame = number(picks, "frame", path, default=1)
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            frames = getattr(image, "n_frames", 1) if frame != 1 else 1
+            if not 1 <= frame <= frames:
+                raise ImageError(f"{path} has no frame {frame}; it has {frames}, counted from 1")
+            if frame != 1:
+                image.seek(frame - 1)
+            width, height = image.size
+            _check_size(path, width, height)
+            yield image
+    except DataError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(f"{path} is not a readable image ({', '.join(FORMATS)})") from None
+    except Image.DecompressionBombError:
+        raise too_large(path, "too many pixels") from None
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror or error}") from None
+    except Exception as error:  # a broken file can raise anything in a decoder
+        raise ImageError(f"{path} is broken: {error or type(error).__name__}") from None
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > LARGEST_PIXELS:
+        raise too_large(path, f"{width}×{height} pixels")
+    size = path.stat().st_size
+    if width * height > max(UNASKED, MOST_PER_BYTE * size):
+        raise ImageError(f"{path} declares {width}×{height} pixels, but has {size:,} bytes")
+
+
+def _uint8(image: Any) -> tuple[UInt8[np.ndarray, "..."], tuple[str, ...]]:
+    """Bring any of Pillow's modes to uint8 grey or colour, in an array of our own."""
+    if image.mode in ("L", "RGB"):
+        return np.array(image), ()
+    if image.mode.startswith("I") or image.mode == "F":
+        return stretched(np.asarray(image)), ("stretched from its minimum to its maximum",)
+    if image.mode == "1":
+        return np.array(image.convert("L")), ("1 bit to black and white",)
+    if image.mode in ("LA", "La"):
+        return np.array(_over_black(image).convert("L")), ("laid over black",)
+    if image.mode in ("RGBA", "RGBa", "PA") or "transparency" in image.info:
+        return np.array(_over_black(image)), ("laid over black",)
+    return np.array(image.convert("RGB")), (f"{_KINDS.get(image.mode, image.mode)} to colour",)
+
+
+_KINDS = {"P": "palette"}
+
+
+def _over_black(image: Any) -> Any:
+    from PIL import Image
+
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
