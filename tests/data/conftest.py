@@ -195,13 +195,31 @@ def dicom(root: Path) -> Path:
     return root
 
 
+def write_nifti(path: Path, values: np.ndarray, affine: np.ndarray | None = None) -> Path:
+    import nibabel
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4) if affine is None else affine), path)
+    return path
+
+
+def nifti(root: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for patient in ("p1", "p2"):
+        values = rng.integers(-1000, 1000, (5, 6, 7)).astype(np.int16)
+        write_nifti(root / patient / f"{patient}_t1.nii.gz", values)
+        write_nifti(root / patient / f"{patient}_seg.nii.gz", (values > 500).astype(np.uint8) * 2)
+    write_nifti(root / "alone.nii", values)
+    return root
+
+
 def phantom(root: Path) -> None:
     """The phantom is drawn, not read: it takes no folder."""
 
 
 LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
     layout.__name__: layout
-    for layout in (dicom, manifest, folder, iu_xray, nih_cxr14, roco, medmnist, phantom)
+    for layout in (dicom, manifest, folder, iu_xray, nih_cxr14, nifti, roco, medmnist, phantom)
 }
 
 

@@ -91,7 +91,9 @@ def test_a_file_instead_of_a_folder_is_an_error_of_ours(reader, tmp_path):
 
 
 def test_an_unknown_reader_gets_the_nearest_right_name():
-    with pytest.raises(ChoiceError, match="did you mean 'iu_xray'.*choose one of dicom, folder, iu_xray"):
+    with pytest.raises(
+        ChoiceError, match="did you mean 'iu_xray'.*choose one of dicom, folder, iu_xray"
+    ):
         read("iu-xray", ".")
 
 

@@ -17,6 +17,7 @@ READERS = {
     "manifest": "vesalius.data.manifest:manifest",
     "medmnist": "vesalius.data.medmnist:medmnist",
     "nih_cxr14": "vesalius.data.nih_cxr14:nih_cxr14",
+    "nifti": "vesalius.data.nifti_folder:nifti",
     "phantom": "vesalius.data.phantom:read",
     "roco": "vesalius.data.roco:roco",
 }
