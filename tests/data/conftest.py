@@ -235,6 +235,16 @@ def png():
 
 
 @pytest.fixture
+def dcm():
+    return write_dicom
+
+
+@pytest.fixture
+def nii():
+    return write_nifti
+
+
+@pytest.fixture
 def table():
     return write_csv
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from jaxtyping import UInt8
 
 LARGEST_PIXELS = 178_956_970  # Pillow's own bound of a decompression bomb
+UNASKED = 2**24  # pixels that any file may declare; past them its bytes must be able to hold them
+MOST_PER_BYTE = 8 * 1032  # one-bit pixels under deflate, the closest packer but for blank faxes
 
 
 class Decoded(NamedTuple):
@@ -23,6 +25,20 @@ class Decoded(NamedTuple):
 
     pixels: UInt8[np.ndarray, "..."]
     steps: tuple[str, ...]
+
+
+def check_pixels(path: Path, width: int, height: int, *, size: int) -> None:
+    """Raise ImageError where a picture is too large, or larger than its bytes can be unpacked to.
+
+    Args:
+        path: of the file, for the error.
+        width, height: in pixels, as the file declares.
+        size: in bytes, of what is compressed.
+    """
+    if width * height > LARGEST_PIXELS:
+        raise too_large(path, f"{width}×{height} pixels")
+    if width * height > max(UNASKED, MOST_PER_BYTE * size):
+        raise ImageError(f"{path} declares {width}×{height} pixels, but has {size:,} bytes")
 
 
 def too_large(path: Path, what: str) -> ImageError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,15 @@ from numpy.typing import NDArray
 from vesalius.core import DataError, ImageError
 from vesalius.data.address import number, only
 from vesalius.data.codestream import coded_size
-from vesalius.data.decoded import Decoded
+from vesalius.data.decoded import Decoded, check_pixels
 from vesalius.data.dicom_greys import dicom_greys
 from vesalius.data.dicom_header import UNDEFINED, Header, Pixels, check_declared, opened_header
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
 
+RLE = "1.2.840.10008.1.2.5"
+PACK_BITS = 64  # bytes, at most, that RLE makes of one
 GREYS = ("MONOCHROME1", "MONOCHROME2")
 
 
@@ -91,7 +94,7 @@ def _frame(header: Header, pixels: Pixels, frame: int) -> tuple[NDArray[Any], st
 
 
 def _check_coded(header: Header, pixels: Pixels, frame: int, options: Mapping[str, Any]) -> None:
-    """Raise ImageError where a compressed frame is larger than the header says: a bomb."""
+    """Raise ImageError where a compressed frame is a bomb: larger than is declared or can be."""
     from pydicom.encaps import get_frame
 
     header.stream.seek(pixels.offset)
@@ -102,6 +105,10 @@ def _check_coded(header: Header, pixels: Pixels, frame: int, options: Mapping[st
         number_of_frames=options["number_of_frames"],
     )
     declared, found = (header.number("Columns"), header.number("Rows")), coded_size(coded)
+    check_pixels(header.path, *declared, size=len(coded))
+    packed = PACK_BITS * len(coded)
+    if header.syntax == RLE and packed * 8 < prod(declared) * header.number("BitsAllocated"):
+        raise ImageError(f"{header.path} is truncated: its RLE data unpack to {packed:,} bytes")
     if found is not None and found != declared:
         raise ImageError(
             f"{header.path} declares {declared[0]}×{declared[1]} pixels, its compressed data "

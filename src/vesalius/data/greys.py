@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, UInt8
 
 TAILS = (0.5, 99.5)  # percentiles
+BLOCK = 2**20  # pixels that are worked on at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,18 @@ def windowed(values_HW: NDArray[Any], window: Window) -> UInt8[np.ndarray, "H W"
     >>> windowed(np.array([-200, 40, 240]), Window(40, 400))
     array([  0, 128, 255], dtype=uint8)
     """
-    x, centre, width = values_HW.astype(np.float64), window.centre, window.width
-    if window.curve == "SIGMOID":
-        share_HW = 1 / (1 + np.exp(np.clip(-4 * (x - centre) / width, -700, 700)))
-    elif window.curve == "LINEAR_EXACT":
-        share_HW = (x - centre) / width + 0.5
-    elif width == 1:
-        share_HW = np.where(x > centre - 0.5, 1.0, 0.0)
-    else:
-        share_HW = (x - (centre - 0.5)) / (width - 1) + 0.5
-    return _greys(share_HW)
+    centre, width = window.centre, window.width
+
+    def shares(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        if window.curve == "SIGMOID":
+            return 1 / (1 + np.exp(np.clip(-4 * (x - centre) / width, -700, 700)))
+        if window.curve == "LINEAR_EXACT":
+            return (x - centre) / width + 0.5
+        if width == 1:
+            return np.where(x > centre - 0.5, 1.0, 0.0)
+        return (x - (centre - 0.5)) / (width - 1) + 0.5
+
+    return _greys(values_HW, shares)
 
 
 def stretched(
@@ -88,15 +92,26 @@ def stretched(
         tails: percentiles to stretch between instead, so that a few extremes do not matter.
         among_HW: the pixels that count.
     """
-    x = values_HW.astype(np.float64)
-    counts_HW = np.isfinite(x) if among_HW is None else np.isfinite(x) & among_HW
-    finite = x[counts_HW]
-    low, high = np.percentile(finite, tails) if finite.size else (0.0, 0.0)
+    counts_HW = np.isfinite(values_HW) if among_HW is None else np.isfinite(values_HW) & among_HW
+    finite = values_HW if counts_HW.all() else values_HW[counts_HW]
+    if not finite.size:
+        return np.zeros(values_HW.shape, np.uint8)
+    ends = (finite.min(), finite.max()) if tails == (0, 100) else np.percentile(finite, tails)
+    low, high = float(ends[0]), float(ends[1])
     if high <= low:
-        return np.zeros(x.shape, np.uint8)
-    return _greys(x / (high - low) - low / (high - low))
+        return np.zeros(values_HW.shape, np.uint8)
+    return _greys(values_HW, lambda x: (x - low) / (high - low))
 
 
-def _greys(share_HW: NDArray[np.float64]) -> UInt8[np.ndarray, "H W"]:
-    share_HW = np.nan_to_num(share_HW, nan=0.0, posinf=1.0, neginf=0.0)
-    return (share_HW.clip(0, 1) * 255).round().astype(np.uint8)
+def _greys(
+    values_HW: NDArray[Any], shares: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> UInt8[np.ndarray, "H W"]:
+    """Return 255 times the share that each value has, some rows at a time to spare memory."""
+    grey_HW = np.empty(values_HW.shape, np.uint8)
+    rows = max(BLOCK // max(values_HW[:1].size, 1), 1)
+    for top in range(0, len(values_HW), rows):
+        with np.errstate(all="ignore"):  # values may be infinite
+            share = shares(values_HW[top : top + rows].astype(np.float64))
+        share = np.nan_to_num(share, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
+        grey_HW[top : top + rows] = (share * 255).round()
+    return grey_HW

@@ -24,15 +24,13 @@ import numpy as np
 
 from vesalius.core import DataError, ImageError
 from vesalius.data.address import number, only
-from vesalius.data.decoded import LARGEST_PIXELS, Decoded, too_large
+from vesalius.data.decoded import Decoded, check_pixels, too_large
 from vesalius.data.greys import stretched
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-UNASKED = 2**24  # pixels that any file may declare; past them its bytes must be able to hold them
-MOST_PER_BYTE = 8 * 1032  # one-bit pixels under deflate, the closest packer but for blank faxes
 
 
 def decode_picture(path: Path, picks: Mapping[str, str]) -> Decoded:
@@ -75,7 +73,7 @@ def _opened(path: Path, picks: Mapping[str, str]) -> Iterator[Any]:
             if frame != 1:
                 image.seek(frame - 1)
             width, height = image.size
-            _check_size(path, width, height)
+            check_pixels(path, width, height, size=path.stat().st_size)
             yield image
     except DataError:
         raise
@@ -87,14 +85,6 @@ def _opened(path: Path, picks: Mapping[str, str]) -> Iterator[Any]:
         raise ImageError(f"{path} cannot be read: {error.strerror or error}") from None
     except Exception as error:  # a broken file can raise anything in a decoder
         raise ImageError(f"{path} is broken: {error or type(error).__name__}") from None
-
-
-def _check_size(path: Path, width: int, height: int) -> None:
-    if width * height > LARGEST_PIXELS:
-        raise too_large(path, f"{width}×{height} pixels")
-    size = path.stat().st_size
-    if width * height > max(UNASKED, MOST_PER_BYTE * size):
-        raise ImageError(f"{path} declares {width}×{height} pixels, but has {size:,} bytes")
 
 
 def _uint8(image: Any) -> tuple[UInt8[np.ndarray, "..."], tuple[str, ...]]:
