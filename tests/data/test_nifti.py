@@ -163,7 +163,7 @@ def test_bombs_are_refused_by_their_headers(tmp_path, bomb, suffix, monkeypatch)
     content = BOMBS[bomb]
     path = tmp_path / f"bomb.{suffix}"
     path.write_bytes(gzip.compress(content) if suffix == "nii.gz" else content)
-    monkeypatch.setattr(nibabel.Nifti1Image, "from_filename", None)  # nothing is opened
+    monkeypatch.setattr("nibabel.arrayproxy.ArrayProxy", None)  # no voxel is read
     with pytest.raises(ImageError, match=r"bomb\.nii.* declares"):
         read_image(path)
 
@@ -182,7 +182,7 @@ BROKEN = {
     "text.nii.gz": (b"not a volume at all", "cannot be read|broken"),
     "empty.nii": (b"", "empty"),
     "complex.nii": (None, "complex numbers"),
-    "flat.nii": (None, "without three directions|broken|not finite"),
+    "flat.nii": (None, "without three directions"),
 }
 
 
@@ -192,7 +192,9 @@ def test_what_is_no_volume_is_named_with_the_reason(tmp_path, nii, name):
     if name == "complex.nii":
         nii(tmp_path / name, phantom().astype(np.complex64))
     elif name == "flat.nii":
-        nii(tmp_path / name, phantom(), np.diag([1.0, 0, 1, 1]))
+        whole = bytearray(nii(tmp_path / name, phantom()).read_bytes())
+        whole[296:312] = bytes(16)  # srow_y
+        (tmp_path / name).write_bytes(whole)
     else:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ImageError, match=f"{name}.*({why})"):

@@ -107,9 +107,9 @@ def test_a_broken_file_tells_nothing_of_its_header(root):
     own = pydicom.dcmread(root / "a.dcm")
     rng = np.random.default_rng(0)
     told = 0
-    for trial in range(300):
-        if trial < 100:
-            broken = whole[: int(len(whole) * trial / 100)]
+    for trial in range(100):
+        if trial < 50:
+            broken = whole[: int(len(whole) * trial / 50)]
         else:
             damaged = np.frombuffer(whole, np.uint8).copy()
             damaged[rng.integers(0, len(damaged), 40)] = rng.integers(0, 256, 40)
@@ -123,7 +123,7 @@ def test_a_broken_file_tells_nothing_of_its_header(root):
             clean("".join(traceback.format_exception(error)))
         cases = read("dicom", root)
         clean(repr(cases.skipped))
-    assert told > 50
+    assert told > 40
     assert own.PatientName == PLANTED["PN"]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
@@ -44,6 +45,7 @@ PIXEL_KEYWORDS = {
 UNDEFINED = 0xFFFFFFFF  # the length of encapsulated (compressed) pixel data
 DEFLATED = "1.2.840.10008.1.2.1.99"
 LARGEST_INFLATED = 2**29  # bytes
+QUIET = ("ignore", None, Warning, re.compile(r"pydicom\b"), 0)  # a filter of warnings
 LEAST_FRAGMENT = 10  # bytes: an item's tag and length, and two of data
 
 
@@ -84,6 +86,15 @@ class Header:
             raise ImageError(f"{self.path}: {keyword} is not a whole number") from None
 
 
+class _Sized(io.BufferedReader):
+    """A file that makes no room for more bytes than it has, whatever an element says it holds."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > io.DEFAULT_BUFFER_SIZE:
+            size = min(size, max(os.fstat(self.fileno()).st_size - self.tell(), 0))
+        return super().read(size)
+
+
 @contextmanager
 def opened_header(path: Path, *, more: Iterable[str] = ()) -> Iterator[Header]:
     """Open a DICOM file and read the elements that say how pixels become an image.
@@ -98,7 +109,7 @@ def opened_header(path: Path, *, more: Iterable[str] = ()) -> Iterator[Header]:
     """
     pydicom = pydicom_package()
     try:
-        with path.open("rb") as file:
+        with _Sized(io.FileIO(path)) as file:
             yield _header(pydicom, path, file, (*ELEMENTS, *more))
     except DataError:
         raise
@@ -154,7 +165,8 @@ def pydicom_package() -> Any:
         import pydicom.filereader
     except ImportError:
         raise DataError("DICOM files need pydicom: pip install 'vesalius[dicom]'") from None
-    warnings.filterwarnings("ignore", module=r"pydicom\b")
+    if warnings.filters[:1] != [QUIET]:  # as a rule it is: threads then change nothing
+        warnings.filterwarnings("ignore", module=QUIET[3].pattern)
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     return pydicom
 

@@ -29,7 +29,7 @@ from vesalius.data.decoded import LARGEST_PIXELS, Decoded, too_large
 from vesalius.data.greys import TAILS, stretched, window_of, windowed
 
 if TYPE_CHECKING:
-    from jaxtyping import Num
+    from jaxtyping import Float, Num
 
 AXES = {"sagittal": 0, "coronal": 1, "axial": 2}  # the axis of right, anterior, superior
 FULL = "full"
@@ -43,25 +43,26 @@ class Volume:
     """A NIfTI file whose header is read: which stored axis is which, and which run backwards."""
 
     path: Path
-    image: Any
+    header: Any
+    affine: Float[np.ndarray, "4 4"]
     stored: tuple[int, int, int]
     backwards: tuple[bool, bool, bool]
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Voxels from left to right, posterior to anterior, inferior to superior."""
-        own = (*self.image.shape, 1, 1, 1)
+        own = (*self.header.get_data_shape(), 1, 1, 1)
         return (own[self.stored[0]], own[self.stored[1]], own[self.stored[2]])
 
     @property
     def volumes(self) -> int:
         """How many volumes there are: time points or channels."""
-        return prod(self.image.shape[3:])
+        return prod(self.header.get_data_shape()[3:])
 
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Millimetres from voxel to voxel along the same axes."""
-        own = np.sqrt((self.image.affine[:3, :3] ** 2).sum(0))
+        own = np.sqrt((self.affine[:3, :3] ** 2).sum(0))
         return (float(own[self.stored[0]]), float(own[self.stored[1]]), float(own[self.stored[2]]))
 
 
@@ -110,8 +111,9 @@ def opened_volume(path: Path) -> Iterator[Volume]:
     except ImportError:
         raise DataError("NIfTI files need nibabel: pip install 'vesalius[nifti]'") from None
     try:
-        image = _kind(nibabel, path).from_filename(path)
-        yield Volume(path, image, *_orientation(nibabel, path, image.affine))
+        header = _header(nibabel, path)
+        affine = header.get_best_affine()
+        yield Volume(path, header, affine, *_orientation(nibabel, path, affine))
     except DataError:
         raise
     except OSError as error:
@@ -127,9 +129,11 @@ def slice_of(volume: Volume, picks: Mapping[str, str]) -> tuple[str, Num[np.ndar
         DataError: there is no such slice or volume.
         ImageError: the values are of a kind that is no picture.
     """
+    from nibabel.arrayproxy import ArrayProxy
+
     axis, place = _place(volume, picks)
     own = AXES[axis]
-    shape = volume.image.shape
+    shape = volume.header.get_data_shape()
     later = shape[3:] or (1,)
     which = number(picks, "volume", volume.path, default=0)
     if which >= volume.volumes:
@@ -140,7 +144,7 @@ def slice_of(volume: Volume, picks: Mapping[str, str]) -> tuple[str, Num[np.ndar
     if volume.stored[own] < len(index):
         index[volume.stored[own]] = place
     index += [int(i) for i in np.unravel_index(which, later, order="F")] if shape[3:] else []
-    values = np.asanyarray(volume.image.dataobj[tuple(index)])
+    values = np.asanyarray(ArrayProxy(volume.path, volume.header)[tuple(index)])
     if np.iscomplexobj(values):
         raise ImageError(f"{volume.path} holds complex numbers, which are no picture")
     return axis, _upright(volume, own, values)
@@ -170,8 +174,8 @@ def _place(volume: Volume, picks: Mapping[str, str]) -> tuple[str, int]:
     return named[0], place
 
 
-def _kind(nibabel: Any, path: Path) -> Any:
-    """Return the class that reads a file, once its header declares no more than it can hold."""
+def _header(nibabel: Any, path: Path) -> Any:
+    """Return a header that declares no more than its file can hold. Extensions are passed over."""
     packed = path.name.lower().endswith(".gz")
     size = path.stat().st_size
     with gzip.open(path) if packed else path.open("rb") as opened:
@@ -198,7 +202,9 @@ def _kind(nibabel: Any, path: Path) -> Any:
             f"{path} is truncated: it declares {words} voxels, {declared:,} bytes, and holds at "
             f"most {holds:,}"
         )
-    return nibabel.Nifti2Image if newer else nibabel.Nifti1Image
+    sizes = np.abs(header["pixdim"][1:4])
+    header["pixdim"][1:4] = np.where(sizes > 0, sizes, 1)  # some write none, or negative ones
+    return header
 
 
 def _orientation(
