@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jaxtyping import UInt8
 
 RLE = "1.2.840.10008.1.2.5"
+RUST_PANIC = "PanicException"  # pylibjpeg-rle's, on damaged data; it is no Exception
 PACK_BITS = 64  # bytes, at most, that RLE makes of one
 GREYS = ("MONOCHROME1", "MONOCHROME2")
 
@@ -85,7 +86,9 @@ def _frame(header: Header, pixels: Pixels, frame: int) -> tuple[NDArray[Any], st
     header.stream.seek(pixels.offset)
     try:
         values, properties = decoder.as_array(header.stream, index=frame - 1, **options)
-    except Exception:  # its text may quote the header
+    except BaseException as error:  # its text may quote the header
+        if not isinstance(error, Exception) and type(error).__name__ != RUST_PANIC:
+            raise
         raise ImageError(f"{path}: its pixels ({_syntax_name(header)}) do not decode") from None
     kind = str(properties["photometric_interpretation"])
     if kind not in (*GREYS, "PALETTE COLOR", "RGB"):

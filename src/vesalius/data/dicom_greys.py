@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vesalius.core import DataError
+from vesalius.core import DataError, ImageError
 from vesalius.data.greys import Window, stretched, window_of, windowed
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def dicom_greys(
         window: None for the file's own, else ``full``, its number, or ``centre,width``.
 
     Raises:
-        DataError: there is no such window.
+        ImageError: there is no such window.
+        DataError: the window is asked for in none of its forms.
     """
     padding_HW = _padding(elements, values_HW)
     values_HW, steps = _modality(elements, values_HW, frame)
@@ -112,7 +113,7 @@ def _window(path: Path, own: list[Window], asked: str | None) -> Window | None:
         return window_of(asked, path)
     place = int(check_window(asked, path)) - 1
     if place >= len(own):
-        raise DataError(f"{path}: there is no window {asked}; it has {len(own)}")
+        raise ImageError(f"{path}: there is no window {asked}; it has {len(own)}")
     return own[place] if own[place].usable else None
 
 

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 from vesalius.core import DataError, ImageError
 from vesalius.data.decoded import LARGEST_PIXELS, too_large
+from vesalius.data.sized_file import SizedFile
 
 COLOURS = ("Red", "Green", "Blue")
 PALETTE = tuple(
@@ -86,15 +87,6 @@ class Header:
             raise ImageError(f"{self.path}: {keyword} is not a whole number") from None
 
 
-class _Sized(io.BufferedReader):
-    """A file that makes no room for more bytes than it has, whatever an element says it holds."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > io.DEFAULT_BUFFER_SIZE:
-            size = min(size, max(os.fstat(self.fileno()).st_size - self.tell(), 0))
-        return super().read(size)
-
-
 @contextmanager
 def opened_header(path: Path, *, more: Iterable[str] = ()) -> Iterator[Header]:
     """Open a DICOM file and read the elements that say how pixels become an image.
@@ -109,7 +101,7 @@ def opened_header(path: Path, *, more: Iterable[str] = ()) -> Iterator[Header]:
     """
     pydicom = pydicom_package()
     try:
-        with _Sized(io.FileIO(path)) as file:
+        with SizedFile(path) as file:
             yield _header(pydicom, path, file, (*ELEMENTS, *more))
     except DataError:
         raise

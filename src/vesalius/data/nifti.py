@@ -70,8 +70,9 @@ def decode_nifti(path: Path, picks: Mapping[str, str]) -> Decoded:
     """Return the pixels of one slice (the middle axial one of the first volume by default).
 
     Raises:
-        ImageError: the file is broken, truncated, too large or of a kind that is not read.
-        DataError: the address picks what is not there, or nibabel is not installed.
+        ImageError: the file is broken, truncated, too large or of a kind that is not read, or has
+            no such slice.
+        DataError: the address is none of a NIfTI file, or nibabel is not installed.
     """
     window = picks.get("window")
     with opened_volume(path) as volume:
@@ -126,8 +127,8 @@ def slice_of(volume: Volume, picks: Mapping[str, str]) -> tuple[str, Num[np.ndar
     """Return the axis and the scaled values of a slice, as they are looked at.
 
     Raises:
-        DataError: there is no such slice or volume.
-        ImageError: the values are of a kind that is no picture.
+        ImageError: there is no such slice or volume, or its values are no picture.
+        DataError: the address is of two axes.
     """
     from nibabel.arrayproxy import ArrayProxy
 
@@ -137,7 +138,7 @@ def slice_of(volume: Volume, picks: Mapping[str, str]) -> tuple[str, Num[np.ndar
     later = shape[3:] or (1,)
     which = number(picks, "volume", volume.path, default=0)
     if which >= volume.volumes:
-        raise DataError(f"{volume.path} has no volume {which}; it has {volume.volumes}, from 0")
+        raise ImageError(f"{volume.path} has no volume {which}; it has {volume.volumes}, from 0")
     if volume.backwards[own]:
         place = volume.shape[own] - 1 - place
     index: list[Any] = [slice(None)] * min(len(shape), 3)
@@ -170,7 +171,7 @@ def _place(volume: Volume, picks: Mapping[str, str]) -> tuple[str, int]:
     depth = volume.shape[AXES[named[0]]]
     place = number(picks, named[0], volume.path, default=depth // 2)
     if place >= depth:
-        raise DataError(f"{volume.path} has no {named[0]} slice {place}; it has {depth}, from 0")
+        raise ImageError(f"{volume.path} has no {named[0]} slice {place}; it has {depth}, from 0")
     return named[0], place
 
 

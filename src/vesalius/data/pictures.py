@@ -26,6 +26,7 @@ from vesalius.core import DataError, ImageError
 from vesalius.data.address import number, only
 from vesalius.data.decoded import Decoded, check_pixels, too_large
 from vesalius.data.greys import stretched
+from vesalius.data.sized_file import SizedFile
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -66,7 +67,7 @@ def _opened(path: Path, picks: Mapping[str, str]) -> Iterator[Any]:
     only(picks, ("frame",), path, "a picture")
     frame = number(picks, "frame", path, default=1)
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with SizedFile(path) as file, Image.open(file, formats=FORMATS) as image:
             frames = getattr(image, "n_frames", 1) if frame != 1 else 1
             if not 1 <= frame <= frames:
                 raise ImageError(f"{path} has no frame {frame}; it has {frames}, counted from 1")
