@@ -102,11 +102,15 @@ def test_eight_bits_stay_as_stored_and_twelve_are_stretched(tmp_path, dcm):
     assert steps == ("stretched from its minimum to its maximum",)
 
 
-def test_padding_is_black_and_does_not_count(tmp_path, dcm):
+@pytest.mark.parametrize(("kind", "written"), [("SS", -2000), ("US", 63536)])
+def test_padding_is_black_and_does_not_count(tmp_path, dcm, kind, written):
     values = RAMP.astype(np.int16)
     values[0, :3] = -2000
-    own = {"PixelPaddingValue": -2000, "PhotometricInterpretation": "MONOCHROME1"}
-    grey, steps = shown(dcm(tmp_path / "a.dcm", values, **own))
+    path = dcm(tmp_path / "a.dcm", values, PhotometricInterpretation="MONOCHROME1")
+    own = pydicom.dcmread(path)
+    own.add_new("PixelPaddingValue", kind, written)
+    own.save_as(path)
+    grey, steps = shown(path)
     inside = values[values > -2000].astype(float)
     by_hand = 255 - ((values - inside.min()) / np.ptp(inside) * 255).round()
     np.testing.assert_array_equal(grey, np.where(values == -2000, 0, by_hand))

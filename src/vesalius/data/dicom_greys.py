@@ -155,9 +155,9 @@ def _looked_up(elements: Any, item: Any, values_HW: NDArray[Any]) -> tuple[NDArr
 
 def _padding(elements: Any, values_HW: NDArray[Any]) -> Bool[np.ndarray, "H W"]:
     """Say which stored values mean that nothing was imaged."""
-    value = elements.get("PixelPaddingValue")
-    if not isinstance(value, int):
+    value, limit = elements.get("PixelPaddingValue"), elements.get("PixelPaddingRangeLimit")
+    if not isinstance(value, int) or values_HW.dtype.kind == "f":
         return np.zeros(values_HW.shape, bool)
-    limit = elements.get("PixelPaddingRangeLimit")
-    low, high = sorted((value, limit if isinstance(limit, int) else value))
+    ends = np.array([value, limit if isinstance(limit, int) else value])
+    low, high = np.sort(ends.astype(values_HW.dtype))  # 63536 in a signed image is −2000
     return (values_HW >= low) & (values_HW <= high)

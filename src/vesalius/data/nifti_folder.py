@@ -77,7 +77,7 @@ def nifti(
     if slices not in ("middle", "all") and not (isinstance(slices, int) and slices >= 1):
         raise DataError(f"nifti: slices={slices!r} is not middle, all or a number of 1 or more")
     if window is not None and window != FULL:
-        window_of(window, "nifti")
+        window_of(str(window), "nifti")
     folder = root.parent if root.is_file() else root
     files = [root.name] if root.is_file() else list(_volumes(root))
     scans, skipped = _scans(folder, files, axis, volume)
