@@ -493,6 +493,86 @@ def webdataset(root: Path) -> Path:
     return root
 
 
+def write_dicom(path: Path, pixels: np.ndarray | None = None, **elements: object) -> Path:
+    """Write a DICOM file (explicit little endian); without pixels they depend on its name."""
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if pixels is None:
+        seed = zlib.crc32(path.name.encode())
+        pixels = np.random.default_rng(seed).integers(0, 4096, (6, 8), dtype=np.uint16)
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
+    meta.MediaStorageSOPInstanceUID = f"1.2.3.{zlib.crc32(str(path).encode())}"
+    own = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    colour = pixels.ndim > 2 and pixels.shape[-1] == 3
+    frames = pixels if pixels.ndim == 3 + colour else pixels[None]
+    bits = 8 * pixels.itemsize
+    standard = {
+        "SOPInstanceUID": meta.MediaStorageSOPInstanceUID,
+        "Modality": "DX",
+        "Rows": frames.shape[1],
+        "Columns": frames.shape[2],
+        "SamplesPerPixel": 3 if colour else 1,
+        "PhotometricInterpretation": "RGB" if colour else "MONOCHROME2",
+        "BitsAllocated": bits,
+        "BitsStored": bits,
+        "HighBit": bits - 1,
+        "PixelRepresentation": int(pixels.dtype.kind == "i"),
+        **({"PlanarConfiguration": 0} if colour else {}),
+        **({"NumberOfFrames": len(frames)} if len(frames) > 1 else {}),
+    }
+    for keyword, value in {**standard, **elements}.items():
+        setattr(own, keyword, value)
+    own.PixelData = pixels.tobytes() + b"\0" * (pixels.nbytes % 2)
+    own["PixelData"].VR = "OW" if bits > 8 else "OB"
+    own.save_as(path, enforce_file_format=True)
+    return path
+
+
+def dicom(root: Path) -> Path:
+    ramp = np.arange(48, dtype=np.int16).reshape(6, 8)
+    series = {"PatientID": "P1", "SeriesInstanceUID": "1.2.3.1", "Modality": "CT"}
+    plane = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "RescaleIntercept": -1024}
+    for number in (3, 1, 2):
+        write_dicom(
+            root / "ct" / f"IM{number}",
+            ramp * 30 + number,
+            InstanceNumber=10 - number,
+            ImagePositionPatient=[0, 0, 5.0 * number],
+            WindowCenter=40,
+            WindowWidth=400,
+            RescaleSlope=1,
+            **series,
+            **plane,
+        )
+    write_dicom(root / "film.dcm", PatientID="P2", PatientAge="045Y", PatientSex="F",
+                ViewPosition="PA", PhotometricInterpretation="MONOCHROME1")  # fmt: skip
+    write_dicom(root / "cine.dcm", np.arange(144, dtype=np.uint8).reshape(3, 6, 8), PatientID="P3")
+    (root / "notes.txt").write_text("no film")
+    return root
+
+
+def write_nifti(path: Path, values: np.ndarray, affine: np.ndarray | None = None) -> Path:
+    import nibabel
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4) if affine is None else affine), path)
+    return path
+
+
+def nifti(root: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for patient in ("p1", "p2"):
+        values = rng.integers(-1000, 1000, (5, 6, 7)).astype(np.int16)
+        write_nifti(root / patient / f"{patient}_t1.nii.gz", values)
+        write_nifti(root / patient / f"{patient}_seg.nii.gz", (values > 500).astype(np.uint8) * 2)
+    write_nifti(root / "alone.nii", values)
+    return root
+
+
 def phantom(root: Path) -> None:
     """The phantom is drawn, not read: it takes no folder."""
 
@@ -502,6 +582,7 @@ LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
     for layout in (
         busi,
         chexpert,
+        dicom,
         folder,
         hf_dataset,
         iu_xray,
@@ -513,6 +594,7 @@ LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
         mimic_cxr_jpg,
         montgomery,
         nih_cxr14,
+        nifti,
         pairs,
         phantom,
         pmc_oa,
@@ -535,6 +617,16 @@ def layout(tmp_path):
 @pytest.fixture
 def png():
     return write_png
+
+
+@pytest.fixture
+def dcm():
+    return write_dicom
+
+
+@pytest.fixture
+def nii():
+    return write_nifti
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ import pytest
 
 from vesalius.core import Box, DataError
 from vesalius.data import read
+from vesalius.data.images import PICTURES
 
 
 def test_the_folder_is_the_class_and_numbers_order_the_images(layout):
@@ -61,7 +62,7 @@ def test_what_cannot_be_used_is_listed(layout):
     cases = read("busi", root)
     assert len(cases) == 3
     assert {s.name: s.reason for s in cases.skipped} == {
-        "benign/notes.txt": "not an image by its name (.png, .jpg, .jpeg, .bmp, .tif, .tiff)",
+        "benign/notes.txt": f"not an image by its name ({', '.join(PICTURES)})",
         "benign/benign (1)_mask.png": "a mask without its image",
         "benign/benign (10)_mask.png": "mask left out: empty file (0 bytes)",
         "benign/benign (2).png": "empty file (0 bytes)",

@@ -8,7 +8,7 @@ from PIL import Image
 
 from vesalius.core import DataError, ImageError
 from vesalius.data import ImageFiles, read_image
-from vesalius.data.images import image_size
+from vesalius.data.images import decode, image_size
 
 
 def saved(path, pixels, mode=None, **options):
@@ -195,3 +195,89 @@ def test_image_files_know_names_and_contents(tmp_path, png):
     with pytest.raises(ImageError, match="gone.png"):
         files.content_hash(2)
     assert "1.png" not in repr(files)
+
+
+def test_the_first_page_of_a_tiff_is_read_unless_another_is_picked(tmp_path):
+    pages = [Image.fromarray(RAMP + 10 * page) for page in range(3)]
+    path = tmp_path / "stack.tif"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    np.testing.assert_array_equal(read_image(path), RAMP)
+    for page in range(3):
+        picked = f"{path}#frame={page + 1}"
+        np.testing.assert_array_equal(read_image(picked), RAMP + 10 * page)
+        assert image_size(picked) == (8, 6)
+    for frame in (0, 4):
+        with pytest.raises(ImageError, match=f"stack.tif has no frame {frame}; it has 3"):
+            read_image(f"{path}#frame={frame}")
+
+
+def test_a_picture_has_no_slices_to_pick(tmp_path):
+    with pytest.raises(DataError, match="a picture has no 'axial' to pick; it takes frame"):
+        read_image(f"{saved(tmp_path / 'g.png', RAMP)}#axial=1")
+
+
+def deep_colour_png(values):
+    """Return a PNG of 16 bits a channel, which Pillow cannot write."""
+    import struct
+    import zlib
+
+    def chunk(kind, body):
+        crc = zlib.crc32(kind + body)
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", crc)
+
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    parts = (b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def test_of_sixteen_bit_colour_the_high_byte_is_kept(tmp_path):
+    values = np.random.default_rng(0).integers(0, 65536, (6, 8, 3)).astype(np.uint16)
+    (tmp_path / "deep.png").write_bytes(deep_colour_png(values))
+    np.testing.assert_array_equal(read_image(tmp_path / "deep.png"), values >> 8)
+
+
+def test_the_same_deep_value_is_another_grey_in_another_file(tmp_path):
+    """The stretch is an image's own: what must compare between files needs DICOM's fixed window."""
+    low = saved(tmp_path / "low.png", np.array([[0, 1000]], np.uint16))
+    high = saved(tmp_path / "high.png", np.array([[0, 1000, 2000]], np.uint16))
+    assert read_image(low)[0, 1] == 255
+    assert read_image(high)[0, 1] == 128
+
+
+def test_a_transparent_colour_counts_in_palettes_only(tmp_path):
+    grey = Image.fromarray(RAMP)
+    grey.save(tmp_path / "grey.png", transparency=40)
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png"), RAMP)
+    palette = Image.fromarray(np.array([[0, 1, 2]], np.uint8), "P")
+    palette.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    palette.save(tmp_path / "palette.png", transparency=1)
+    assert read_image(tmp_path / "palette.png").tolist() == [
+        [[10, 20, 30], [0, 0, 0], [70, 80, 90]]
+    ]
+
+
+def test_the_steps_of_every_rule_are_recorded(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    made = {
+        ("PNG",): saved(tmp_path / "a.png", RAMP),
+        ("TIFF", "stretched from its minimum to its maximum"): saved(
+            tmp_path / "b.tif", RAMP.astype(np.uint16)
+        ),
+        ("PNG", "laid over black"): saved(tmp_path / "c.png", np.dstack([COLOUR, RAMP])),
+        ("PNG", "1 bit to black and white"): saved(tmp_path / "d.png", RAMP > 20),
+        ("PNG", "turned upright"): saved(tmp_path / "e.png", RAMP, exif=exif),
+    }
+    Image.fromarray(COLOUR).convert("P").save(tmp_path / "f.png")
+    for steps, path in {**made, ("PNG", "palette to colour"): tmp_path / "f.png"}.items():
+        assert decode(path).steps == steps
+
+
+def test_what_is_picked_of_a_file_is_part_of_its_content(tmp_path):
+    pages = [Image.fromarray(RAMP + page) for page in range(2)]
+    pages[0].save(tmp_path / "s.tif", save_all=True, append_images=pages[1:])
+    files = ImageFiles(tmp_path, ["s.tif", "s.tif#frame=1", "s.tif#frame=2"])
+    assert len({files.content_hash(i) for i in range(3)}) == 3
+    assert files.decoded(2).steps == ("TIFF",)

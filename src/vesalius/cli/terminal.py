@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vesalius.data.catalogue import DataSet
 
 BROKEN_SHOWN = 10
+STEPS_SHOWN = 5
 INTERRUPTED = 130  # the shell's code for Ctrl-C
 SHOWN = ("macro_auroc", "accuracy", "macro_f1", "image_to_text_r@10", "text_to_image_r@10", "ratio")
 
@@ -98,6 +99,10 @@ def print_inspection(found: Inspection, page: Path) -> None:
     if found.questions is not None:
         asked = found.questions
         typer.echo(f"  questions: {asked.closed:,} closed, {asked.open:,} open")
+    for steps, count in list(found.steps.items())[:STEPS_SHOWN]:
+        typer.echo(f"  {count:,} read as {steps}")
+    if len(found.steps) > STEPS_SHOWN:
+        typer.echo(f"  {len(found.steps) - STEPS_SHOWN:,} other ways to read them, on the page")
     table = Table("Label", "positive", "negative", "unknown", "prevalence")
     for own in found.labels:
         share = "–" if isnan(own.prevalence) else f"{own.prevalence:.1%}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vesalius.core import CaseSet, DataError, Skipped
-from vesalius.data.images import SUFFIXES, ImageFiles
+from vesalius.data.images import PICTURES, ImageFiles
 from vesalius.data.mask_files import with_masks
 from vesalius.data.presence import with_images
 
@@ -43,8 +43,8 @@ def busi(root: Path) -> CaseSet:
     skipped = []
     for path in (f"{name}/{file}" for name in classes for file in _files(base / name)):
         part = MASK.fullmatch(_stem(path))
-        if not path.lower().endswith(SUFFIXES):
-            skipped.append(Skipped(path, f"not an image by its name ({', '.join(SUFFIXES)})"))
+        if not path.lower().endswith(PICTURES):
+            skipped.append(Skipped(path, f"not an image by its name ({', '.join(PICTURES)})"))
         elif part:
             masks.append((part.group(1), path))
         else:
@@ -56,7 +56,7 @@ def busi(root: Path) -> CaseSet:
         else:
             skipped.append(Skipped(path, "a mask without its image"))
     if not images:
-        raise DataError(f"{base} has no images in {', '.join(classes)} ({', '.join(SUFFIXES)})")
+        raise DataError(f"{base} has no images in {', '.join(classes)} ({', '.join(PICTURES)})")
     names = np.array([path.partition("/")[0] for path in images])
     cases = CaseSet(
         case_ids=np.array(list(images), dtype=np.str_),

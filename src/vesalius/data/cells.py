@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vesalius.core import ImageError
-from vesalius.data.images import ImageFiles, decode_image
+from vesalius.data.images import ImageFiles
+from vesalius.data.pictures import decode_image
 from vesalius.data.presence import inside
 from vesalius.data.shards import group_sizes, is_mapped, read_group
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vesalius.core import CaseSet, DataError, Skipped
-from vesalius.data.images import SUFFIXES, ImageFiles
+from vesalius.data.images import SUFFIXES, ImageFiles, is_image_name
+from vesalius.data.patients import patients_in
 from vesalius.data.presence import with_images
 from vesalius.data.splits import ALIASES
 
@@ -67,7 +66,7 @@ def folder(root: Path, *, patient_id: str | None = None, exclude: str = "*_mask*
             images=ImageFiles(root, paths),
             labels_NC=(labels_N[:, None] == np.array(names, dtype=np.str_)).astype(float),
             label_names=names,
-            patient_ids=None if patient_id is None else _patients(patient_id, paths),
+            patient_ids=None if patient_id is None else patients_in(paths, patient_id),
             splits=np.array([f.split for f in images], dtype="<U10") if splits else None,
             skipped=tuple(skipped),
             task="multiclass" if labelled else "multilabel",
@@ -94,24 +93,10 @@ def _fault(found: Found, exclude: str, labelled: bool) -> str:
     name = Path(found.path)
     if found.is_link:
         return "a symbolic link to a folder, which is not followed"
-    if name.suffix.lower() not in SUFFIXES:
+    if not is_image_name(name.name):
         return f"not an image by its name ({', '.join(SUFFIXES)})"
     if exclude and fnmatch(name.name, exclude):
         return f"left out by exclude={exclude!r}"
     if labelled and not found.label:
         return "lies beside the class folders, in none"
     return ""
-
-
-def _patients(pattern: str, paths: list[str]) -> NDArray[np.str_]:
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise DataError(f"patient_id={pattern!r} is not a regular expression: {error}") from None
-    if compiled.groups < 1:
-        raise DataError(f"patient_id={pattern!r} has no group, such as ([0-9]+)_")
-    found = [compiled.search(path) for path in paths]
-    for path, match in zip(paths, found, strict=True):
-        if match is None or not match.group(1):
-            raise DataError(f"patient_id={pattern!r} finds no patient in {path!r}")
-    return np.array([match.group(1) for match in found if match], dtype=np.str_)

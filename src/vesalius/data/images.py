@@ -1,79 +1,110 @@
 """Image files: opened safely, one at a time, as uint8 arrays.
 
-PNG, JPEG, BMP and TIFF are read, the first frame of each. The rules:
-
-- grey stays ``(H, W)``, colour becomes ``(H, W, 3)``; a palette counts as colour, one bit as grey;
-- transparency is laid over black and dropped; a single transparent colour counts in palettes only;
-- 16-bit, 32-bit and float grey is stretched from its own finite minimum and maximum to 0–255 (a
-  flat image becomes 0); of 16-bit colour the high byte is kept;
-- the EXIF orientation is applied, so that arrays stand as viewers show them;
-- the declared size is checked before anything is decoded.
+One door for every kind, told apart by content and suffix: pictures (PNG, JPEG, BMP, TIFF; the rules
+are in ``pictures``), DICOM (``dicom``) and NIfTI (``nifti``). Where a file holds several images its
+address picks one: ``scan.dcm#frame=3``, ``ct.nii.gz#axial=40&window=40,400``.
 """
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
+from functools import lru_cache
+from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vesalius.core import DataError, ImageError
+from vesalius.data.address import file_of, parted
+from vesalius.data.decoded import Decoded
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
 
-LARGEST_PIXELS = 178_956_970  # Pillow's own bound of a decompression bomb
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+DICOM = (".dcm", ".dicom")
+NIFTI = (".nii", ".nii.gz")
+SUFFIXES = (*PICTURES, *DICOM, *NIFTI)
+Decoder = Callable[[Path, Mapping[str, str]], Decoded]
+Sizer = Callable[[Path, Mapping[str, str]], tuple[int, int]]
+FIRST_GROUPS = (b"\x08\x00", b"\x02\x00")  # how a DICOM file without preamble begins
 
 
-def read_image(path: str | Path) -> UInt8[np.ndarray, "..."]:
+def read_image(address: str | Path) -> UInt8[np.ndarray, "..."]:
     """Return the pixels of a file, uint8, ``(H, W)`` grey or ``(H, W, 3)`` colour.
 
     Raises:
         ImageError: the file is missing, empty, truncated, too large or no image; the message
             names the file and the reason.
+        DataError: the address picks what such a file does not have, or a package is missing.
     """
-    with opened(Path(path)) as image:
-        return _pixels(image)
+    return decode(address).pixels
 
 
-def decode_image(raw: bytes, *, name: str) -> UInt8[np.ndarray, "..."]:
-    """Return the pixels of a file that lies in memory, as :func:`read_image` gives them.
+def decode(address: str | Path) -> Decoded:
+    """Return the pixels of a file, and the steps from its stored values to them.
 
     Raises:
-        ImageError: as :func:`read_image`; the message has the name.
+        ImageError, DataError: as :func:`read_image`.
     """
-    if not raw:
-        raise ImageError(f"{name} is empty (0 bytes)")
-    with _decoding(io.BytesIO(raw), name) as image:
-        return _pixels(image)
+    path, picks = _picked(address)
+    decoder, _ = _doors(kind_of(path))
+    return decoder(path, picks)
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
+def image_size(address: str | Path) -> tuple[int, int]:
     """Return the width and height that a file declares, as stored, without decoding it.
 
     Raises:
-        ImageError: as :func:`read_image`.
+        ImageError, DataError: as :func:`read_image`.
     """
-    with opened(Path(path)) as image:
-        width, height = image.size
-        return width, height
+    path, picks = _picked(address)
+    _, sizer = _doors(kind_of(path))
+    return sizer(path, picks)
+
+
+def is_image_name(name: str) -> bool:
+    """Say whether a file is an image by its name.
+
+    >>> is_image_name("CT.nii.gz"), is_image_name("notes.txt.gz")
+    (True, False)
+    """
+    return name.lower().endswith(SUFFIXES)
+
+
+def kind_of(path: Path) -> str:
+    """Return ``dicom``, ``nifti`` or ``picture``: by content, or by suffix where it says nothing.
+
+    Raises:
+        ImageError: the file is missing, empty or no file.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path} is not a file")
+        with path.open("rb") as opened:
+            head = opened.read(132)
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror or error}") from None
+    if not head:
+        raise ImageError(f"{path} is empty (0 bytes)")
+    name = path.name.lower()
+    if name.endswith(NIFTI):
+        return "nifti"
+    if head[128:] == b"DICM" or head[:2] in FIRST_GROUPS or name.endswith(DICOM):
+        return "dicom"
+    return "picture"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageFiles:
     """Images that lie in files under a root (an ``ImageColumn``), opened when asked for.
 
-    ``paths`` are relative to the root and may not leave it: neither by ``..`` or an absolute path
-    nor through a symbolic link.
+    ``paths`` are addresses relative to the root and may not leave it: neither by ``..`` or an
+    absolute path nor through a symbolic link.
     """
 
     root: Path
@@ -86,31 +117,36 @@ class ImageFiles:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> UInt8[np.ndarray, "..."]:
-        return read_image(self._file(index))
+        return self.decoded(index).pixels
+
+    def decoded(self, index: int) -> Decoded:
+        """Return an image with the steps that led to its pixels."""
+        return decode(under(self.root, self.paths[index]))
 
     def name(self, index: int) -> str:
         return self.paths[index]
 
     def content_hash(self, index: int) -> str:
-        """Return the SHA-256 of the file's bytes."""
-        path = self._file(index)
+        """Return the SHA-256 of the file's bytes, and of what the address picks of it."""
+        address = under(self.root, self.paths[index])
+        path = Path(file_of(str(address)))
         try:
-            return sha256(path.read_bytes()).hexdigest()
+            stat = path.stat()
+            digest = _digest(str(path), stat.st_size, stat.st_mtime_ns)
         except OSError as error:
             raise ImageError(f"{path} cannot be read: {error.strerror or error}") from None
+        picked = str(address).removeprefix(str(path))
+        return sha256(f"{digest}{picked}".encode()).hexdigest() if picked else digest
 
     def take(self, indices: NDArray[np.integer]) -> ImageFiles:
         return ImageFiles(self.root, [self.paths[i] for i in indices])
 
-    def _file(self, index: int) -> Path:
-        return under(self.root, self.paths[index])
 
-
-def under(root: Path, path: str) -> Path:
-    """Return where a path under the root lies, or refuse one that leads out through a link."""
-    place = Path(root, path)
-    if not is_within(os.path.realpath(place), os.path.realpath(root)):
-        raise leaves(root, path)
+def under(root: Path, address: str) -> Path:
+    """Return where an address under the root lies, or refuse one that leads out through a link."""
+    place = Path(root, address)
+    if not is_within(os.path.realpath(file_of(str(place))), os.path.realpath(root)):
+        raise leaves(root, address)
     return place
 
 
@@ -131,80 +167,28 @@ def leaves(root: Path, path: str) -> DataError:
     return DataError(f"{path!r} leads out of the folder {root}; images must lie under it")
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Open a file as an image of a size that is safe to decode; name the file in every error."""
-    try:
-        if path.is_file() and path.stat().st_size == 0:
-            raise ImageError(f"{path} is empty (0 bytes)")
-        if path.exists() and not path.is_file():
-            raise ImageError(f"{path} is not a file")
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{path} cannot be read: {error}") from None
-    with _decoding(path, str(path)) as image:
-        yield image
+def _picked(address: str | Path) -> tuple[Path, dict[str, str]]:
+    file, picks = parted(str(address))
+    return Path(file), picks
 
 
-@contextmanager
-def _decoding(source: Path | io.BytesIO, name: str) -> Iterator[Any]:
-    """Open a file or its bytes as an image of a size that is safe to decode."""
-    from PIL import Image, UnidentifiedImageError
+def _doors(kind: str) -> tuple[Decoder, Sizer]:
+    """Return what decodes a kind of file, and what reads its size; loaded when first needed."""
+    if kind == "dicom":
+        from vesalius.data.dicom import decode_dicom, dicom_size
 
-    try:
-        with Image.open(source, formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > LARGEST_PIXELS:
-                raise _too_large(name, f"{width}×{height} pixels")
-            yield image
-    except ImageError:
-        raise
-    except UnidentifiedImageError:
-        raise ImageError(f"{name} is not a readable image ({', '.join(FORMATS)})") from None
-    except Image.DecompressionBombError:
-        raise _too_large(name, "too many pixels") from None
-    except OSError as error:
-        raise ImageError(f"{name} cannot be read: {error.strerror or error}") from None
-    except Exception as error:  # a broken file can raise anything in a decoder
-        raise ImageError(f"{name} is broken: {error or type(error).__name__}") from None
+        return decode_dicom, dicom_size
+    if kind == "nifti":
+        from vesalius.data.nifti import decode_nifti, nifti_size
+
+        return decode_nifti, nifti_size
+    from vesalius.data.pictures import decode_picture, picture_size
+
+    return decode_picture, picture_size
 
 
-def _too_large(name: str, what: str) -> ImageError:
-    return ImageError(f"{name} declares {what}; at most {LARGEST_PIXELS:,} are decoded")
-
-
-def _pixels(image: Any) -> UInt8[np.ndarray, "..."]:
-    from PIL import ImageOps
-
-    image.load()
-    return _uint8(ImageOps.exif_transpose(image))
-
-
-def _uint8(image: Any) -> UInt8[np.ndarray, "..."]:
-    """Bring any of Pillow's modes to uint8 grey or colour, in an array of our own."""
-    if image.mode in ("L", "RGB"):
-        return np.array(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        return _stretched(np.asarray(image, dtype=np.float64))
-    if image.mode == "1":
-        return np.array(image.convert("L"))
-    if image.mode in ("LA", "La"):
-        return np.array(_over_black(image).convert("L"))
-    if image.mode in ("RGBA", "RGBa", "PA") or "transparency" in image.info:
-        return np.array(_over_black(image))
-    return np.array(image.convert("RGB"))
-
-
-def _stretched(values_HW: NDArray[np.float64]) -> UInt8[np.ndarray, "H W"]:
-    finite = values_HW[np.isfinite(values_HW)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    if high == low:
-        return np.zeros(values_HW.shape, np.uint8)
-    shares = np.nan_to_num((values_HW - low) / (high - low), nan=0.0, posinf=1.0, neginf=0.0)
-    return (shares * 255).round().astype(np.uint8)
-
-
-def _over_black(image: Any) -> Any:
-    from PIL import Image
-
-    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-    return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
+@lru_cache(maxsize=16)
+def _digest(path: str, size: int, changed: int) -> str:
+    """Return the SHA-256 of a file; slices of one volume follow each other and share it."""
+    with Path(path).open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest()

@@ -61,6 +61,7 @@ class Inspection:
     ``patients`` is None where the source names none; ``cases_per_patient`` says how many patients
     have 1, 2 … cases. ``shared_patients`` lie in more than one split. ``no_label`` counts cases
     where every label is known to be absent. ``sizes`` counts the images by width, height and kind,
+    ``steps`` by the way from stored values to pixels ("DICOM · JPEG 2000 · window 40/400"),
     ``duplicates`` holds the case ids of images with the same pixels, ``unreadable`` the images
     that did not open and those whose masks did not, ``boxes`` the number of boxes by label: these
     and ``masks`` are empty where the images were not opened. ``skipped`` are the rows
@@ -82,6 +83,7 @@ class Inspection:
     boxes: Mapping[str, int]
     opened: int
     sizes: Mapping[str, int]
+    steps: Mapping[str, int]
     duplicates: tuple[tuple[str, ...], ...]
     duplicates_across_splits: int
     unreadable: tuple[Skipped, ...]
@@ -145,6 +147,7 @@ def inspect(
         boxes=count_boxes(opened),
         opened=len(opened),
         sizes=dict(Counter(image.size for image in opened if image.size).most_common()),
+        steps=dict(Counter(image.steps for image in opened if image.steps).most_common()),
         duplicates=tuple(tuple(str(cases.case_ids[i]) for i in rows) for rows in twins),
         duplicates_across_splits=_across(cases, twins),
         unreadable=tuple(

@@ -24,11 +24,11 @@ from vesalius.core import Box, CaseSet, ImageError, Mask, Skipped, mask_box
 from vesalius.data.images import (
     ImageFiles,
     image_size,
-    opened,
     read_image,
     refuse_outside,
     under,
 )
+from vesalius.data.pictures import opened
 from vesalius.data.presence import faults_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vesalius.core import CaseSet, DataError, unknown
-from vesalius.data.images import SUFFIXES, ImageFiles
+from vesalius.data.images import PICTURES, ImageFiles
 from vesalius.data.json_list import read_json_list
 from vesalius.data.label_columns import read_labels
 from vesalius.data.presence import inside, with_images
@@ -100,9 +100,9 @@ def _descriptions(root: Path) -> tuple[Table, NDArray[np.str_] | None]:
 
 def _file(root: Path, name: str) -> str:
     """Return an image's file: the JSON names it without its ending, which is ``.png``."""
-    if name.lower().endswith(SUFFIXES):
+    if name.lower().endswith(PICTURES):
         return name
-    endings = [ending for ending in SUFFIXES if (root / "images" / f"{name}{ending}").is_file()]
+    endings = [ending for ending in PICTURES if (root / "images" / f"{name}{ending}").is_file()]
     return name + (endings or [".png"])[0]
 
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from os import cpu_count
 
-from vesalius.core import CaseSet, ImageError, RegionColumn
+from vesalius.core import CaseSet, ImageColumn, ImageError, RegionColumn
+from vesalius.data.decoded import Decoded
+from vesalius.data.images import ImageFiles
 from vesalius.data.mask_files import LazyBoxes
 from vesalius.data.progress import bar
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An image: its size in words and a digest of its pixels, or why it does not open.
+    """An image: its size and steps in words, a digest of its pixels, or why it does not open.
 
     ``masks`` says of each target whether its mask has a pixel, ``boxes`` holds the labels of the
     boxes, ``region_fault`` says why these could not be looked at.
@@ -23,6 +25,7 @@ class Opened:
 
     name: str
     size: str = ""
+    steps: str = ""
     pixels: str = ""
     fault: str = ""
     masks: Mapping[str, bool] = field(default_factory=dict)
@@ -48,13 +51,19 @@ def open_all(cases: CaseSet, *, workers: int | None, progress: bool) -> list[Ope
 def _open(cases: CaseSet, index: int) -> Opened:
     name = cases.images.name(index)
     try:
-        image = cases.images[index]
+        image, steps = _decoded(cases.images, index)
     except ImageError as error:
         return Opened(name, fault=str(error))
     kind = "colour" if image.ndim == 3 else "grey"
     digest = sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
-    opened = Opened(name, f"{image.shape[1]}×{image.shape[0]} {kind}", digest)
+    size = f"{image.shape[1]}×{image.shape[0]} {kind}"
+    opened = Opened(name, size, " · ".join(steps), digest)
     return opened if cases.regions is None else _with_regions(cases.regions, index, opened)
+
+
+def _decoded(images: ImageColumn, index: int) -> Decoded:
+    """Open an image; only files know the steps that led to its pixels."""
+    return images.decoded(index) if isinstance(images, ImageFiles) else Decoded(images[index], ())
 
 
 def _with_regions(regions: RegionColumn, index: int, opened: Opened) -> Opened:

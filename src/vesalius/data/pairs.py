@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vesalius.core import CaseSet, DataError, Skipped
-from vesalius.data.images import SUFFIXES, ImageFiles
+from vesalius.data.images import PICTURES, ImageFiles
 from vesalius.data.mask_files import with_masks
 from vesalius.data.presence import with_images
 from vesalius.data.splits import ALIASES
@@ -96,8 +96,8 @@ def _stems(root: Path, folder: str) -> tuple[dict[str, str], list[Skipped]]:
         path = f"{folder}/{own.name}"
         if own.name.startswith("."):
             continue
-        if own.suffix.lower() not in SUFFIXES:
-            odd.append(Skipped(path, f"not an image by its name ({', '.join(SUFFIXES)})"))
+        if own.suffix.lower() not in PICTURES:
+            odd.append(Skipped(path, f"not an image by its name ({', '.join(PICTURES)})"))
         elif found.setdefault(own.stem, path) != path:
             raise DataError(f"{root}: {found[own.stem]} and {path} differ in their ending only")
     return found, odd

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from vesalius.core import CaseSet, DataError, Skipped
+from vesalius.data.address import file_of
 from vesalius.data.images import ImageFiles, is_within, leaves
 
 
@@ -65,11 +66,11 @@ def faults_of(root: Path, paths: Sequence[str]) -> list[str]:
     rows_in: dict[str, list[int]] = defaultdict(list)
     for row, path in enumerate(paths):
         if path:
-            rows_in[path.rpartition("/")[0]].append(row)
+            rows_in[file_of(path).rpartition("/")[0]].append(row)
 
     linked = {"": False}
     for folder, rows in rows_in.items():
-        names = [paths[row].rpartition("/")[2] for row in rows]
+        names = [file_of(paths[row]).rpartition("/")[2] for row in rows]
         found: dict[str, str] = {}
         with suppress(OSError, UnicodeEncodeError):  # the second: no file system has such a name
             if _behind_link(root, folder, linked):

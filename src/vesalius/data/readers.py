@@ -13,6 +13,7 @@ from vesalius.core import CaseSet, DataError, unknown
 READERS = {
     "busi": "vesalius.data.busi:busi",
     "chexpert": "vesalius.data.chexpert:chexpert",
+    "dicom": "vesalius.data.dicom_folder:dicom",
     "folder": "vesalius.data.folder:folder",
     "hf_dataset": "vesalius.data.hf_dataset:hf_dataset",
     "iu_xray": "vesalius.data.iu_xray:iu_xray",
@@ -24,6 +25,7 @@ READERS = {
     "mimic_cxr_jpg": "vesalius.data.mimic_cxr_jpg:mimic_cxr_jpg",
     "montgomery": "vesalius.data.tuberculosis_cxr:montgomery",
     "nih_cxr14": "vesalius.data.nih_cxr14:nih_cxr14",
+    "nifti": "vesalius.data.nifti_folder:nifti",
     "pairs": "vesalius.data.pairs:pairs",
     "phantom": "vesalius.data.phantom:read",
     "pmc_oa": "vesalius.data.pmc_oa:pmc_oa",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vesalius.core import Box, DataError, ImageError, Mask
 from vesalius.data.facts import Facts
-from vesalius.data.images import decode_image
+from vesalius.data.pictures import decode_image
 from vesalius.data.tar_members import read_at
 
 if TYPE_CHECKING:

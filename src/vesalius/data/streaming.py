@@ -17,7 +17,7 @@ import numpy as np
 from vesalius.core import ArrayImages, Case, DataError, ImageError, LazyImage, Mask
 from vesalius.data.conversion_index import conversion_index
 from vesalius.data.facts import Facts
-from vesalius.data.images import decode_image
+from vesalius.data.pictures import decode_image
 from vesalius.data.shard_columns import IMAGES
 from vesalius.data.tar_members import Member, members, read_at
 from vesalius.data.webdataset import parse_facts, shard_files, text_of

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vesalius.core import CaseSet, DataError, Skipped
-from vesalius.data.images import SUFFIXES, ImageFiles
+from vesalius.data.images import PICTURES, ImageFiles
 from vesalius.data.mask_files import Files, with_masks
 from vesalius.data.presence import with_images
 from vesalius.data.table import read_text
@@ -106,7 +106,7 @@ def _films(root: Path, prefix: str, source: str) -> CaseSet:
     for file in _files(root / folder):
         path = f"{folder}/{file}".lstrip("/")
         match = name.fullmatch(Path(file).stem)
-        if match and file.lower().endswith(SUFFIXES):
+        if match and file.lower().endswith(PICTURES):
             films.append((path, match))
         else:
             skipped.append(Skipped(path, f"not named like {prefix}_0001_0.png"))

@@ -9,6 +9,7 @@ from vesalius.reporting import Block, Column, Details, Notice, Section, Table, f
 from vesalius.studies.outlines import outlines
 
 PICTURES = 12
+STEPS_SHOWN = 20
 DUPLICATES_SHOWN = 20
 QUESTIONS_SHOWN = 2  # of each image that is pictured
 
@@ -28,6 +29,8 @@ def audit_section(cases: CaseSet, found: Inspection) -> Section:
     blocks.append(contact_sheet(cases))
     if found.questions is not None:
         blocks += _questions(cases, found.questions)
+    if found.steps:
+        blocks.append(_steps(found))
     if found.duplicates:
         same = [(", ".join(ids),) for ids in found.duplicates[:DUPLICATES_SHOWN]]
         title = f"Images that occur more than once: {len(found.duplicates):,}"
@@ -58,6 +61,16 @@ def _counts(found: Inspection) -> Table:
     rows.append(("Rows left out", len(found.skipped)))
     rows.append(("Images or masks that cannot be read", len(found.unreadable)))
     return Table(("What", "Count"), rows)
+
+
+def _steps(found: Inspection) -> Details:
+    """List the ways from stored values to pixels, the most frequent first."""
+    rows: list[tuple[str, int]] = list(found.steps.items())[:STEPS_SHOWN]
+    rest = list(found.steps.values())[STEPS_SHOWN:]
+    if rest:
+        rows.append((f"{len(rest):,} other ways", sum(rest)))
+    title = f"How files became pixels: {len(found.steps):,} ways"
+    return Details(title, [Table(("Steps", "Images"), rows)])
 
 
 def _warnings(found: Inspection) -> list[Notice]:
