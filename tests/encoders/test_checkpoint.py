@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vesalius.core import ModelError
-from vesalius.encoders.checkpoint import fill, read_tensors
+from vesalius.encoders.checkpoint import fill, prefixed, read_tensors
 
 
 class Payload:
@@ -63,3 +63,20 @@ def test_every_name_and_shape_must_fit():
         fill(layer, {**good, "position_ids": torch.zeros(1)}, file)
     fill(layer, {**good, "position_ids": torch.zeros(1)}, file, ignore=("position_ids",))
     assert torch.equal(layer.bias, good["bias"])
+
+
+def test_a_files_own_names_and_parts_are_put_together_and_named_in_errors():
+    layer, file = torch.nn.Linear(2, 4), Path("w.pt")
+    names = prefixed({"weight": "old.head.weight"})
+    parts = {"weight": ("upper", "lower"), "bias": ("bias",)}
+    upper, lower, bias = torch.ones(2, 2), torch.zeros(2, 2), torch.ones(4)
+    fill(layer, {"old.head.weight": 2 * torch.ones(4, 2), "bias": bias}, file, names=names)
+    assert (layer.weight == 2).all()
+    fill(layer, {"upper": upper, "lower": lower, "bias": bias}, file, names=parts.get)
+    assert torch.equal(layer.weight, torch.cat([upper, lower]))
+    with pytest.raises(ModelError, match=r"1 missing: old\.head\.weight"):
+        fill(layer, {"bias": bias}, file, names=names)
+    with pytest.raises(ModelError, match=r"lower \(3, 2\) instead of \(2, 2\)"):
+        fill(
+            layer, {"upper": upper, "lower": torch.ones(3, 2), "bias": bias}, file, names=parts.get
+        )

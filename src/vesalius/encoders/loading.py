@@ -18,6 +18,8 @@ ENCODERS = {
     "open_clip": "vesalius.encoders.openclip:load_named",
     "biomedclip": "vesalius.encoders.biomedclip:load",
     "local-dir": "vesalius.encoders.openclip:load_local_dir",
+    "cxr_clip": "vesalius.encoders.cxr_clip:load",
+    "pmc_clip": "vesalius.encoders.pmc_clip:load",
 }
 """Name, or prefix before the colon -> "module:function". A path is a folder of own weights."""
 
