@@ -210,3 +210,30 @@ def swin_under():
         return tensors
 
     return named
+
+
+@pytest.fixture
+def omegaconf(monkeypatch):
+    """Stand-ins for OmegaConf's two containers, pickled as its own are; gone when they are read."""
+    import sys
+    from types import ModuleType, SimpleNamespace
+
+    kinds = {}
+    monkeypatch.setitem(sys.modules, "omegaconf", ModuleType("omegaconf"))
+    for name in ("ListConfig", "DictConfig"):
+        home = ModuleType(f"omegaconf.{name.lower()}")
+        kind = type(name, (), {"__module__": home.__name__})
+        setattr(home, name, kind)
+        monkeypatch.setitem(sys.modules, home.__name__, home)
+        kinds[name] = kind
+
+    def made(name, content):
+        found = kinds[name]()
+        found.__dict__.update(_content=content, _metadata={"ref_type": list, "object_type": dict})
+        return found
+
+    def forget():
+        for name in ("omegaconf", *(kind.__module__ for kind in kinds.values())):
+            monkeypatch.delitem(sys.modules, name)
+
+    return SimpleNamespace(made=made, forget=forget)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vesalius.core import ModelError
-from vesalius.encoders.checkpoint import fill, prefixed, read_tensors
+from vesalius.encoders.checkpoint import Inert, fill, prefixed, read_content, read_tensors
 
 
 class Payload:
@@ -32,6 +32,22 @@ def test_a_malicious_pickle_is_refused_and_not_executed(tmp_path, name, how):
     with pytest.raises(ModelError, match=name):
         read_tensors(file)
     assert not mark.exists()
+
+
+def test_lists_of_omegaconf_come_as_inert_objects_and_open_no_door(tmp_path, omegaconf):
+    mark, scale = tmp_path / "executed", omegaconf.made("ListConfig", [0.8, 1.1])
+    torch.save({"model": torch.ones(1), "scale": scale}, tmp_path / "good.pt")
+    torch.save({"scale": scale, "extra": Payload(mark)}, tmp_path / "bad.pt")
+    omegaconf.forget()
+    found = read_content(tmp_path / "good.pt")
+    assert found["model"] == 1
+    assert type(found["scale"]) is Inert
+    assert not vars(found["scale"])
+    with pytest.raises(ModelError, match=r"bad\.pt holds more than weights"):
+        read_content(tmp_path / "bad.pt")
+    assert not mark.exists()
+    with pytest.raises(ModelError, match="no tensors: scale"):
+        read_tensors(tmp_path / "good.pt")
 
 
 def test_broken_and_missing_files_are_named(tmp_path):

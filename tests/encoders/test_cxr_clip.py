@@ -227,13 +227,31 @@ def test_what_the_config_cannot_say_is_refused(place, tmp_path, change, said):
         load("cxr_clip:own.tar", weights_dir=str(tmp_path))
 
 
-class DictConfig(dict):
-    """As OmegaConf's: an object, not plain values."""
+def test_lists_of_omegaconf_in_the_config_do_not_matter(place, tmp_path, tensors, omegaconf):
+    config = _config("swin")
+    scale = omegaconf.made("ListConfig", [0.8, 1.1])
+    config["transform"] = {"train": {"RandomResizedCrop": {"size": 224, "scale": scale}}}
+    _write(tmp_path, place, {"model": tensors["swin"], "config": config})
+    omegaconf.forget()
+    model = load("cxr_clip:own.tar", weights_dir=str(tmp_path))
+    assert model.config["trunk"] == "swin"
 
 
-def test_a_config_that_is_an_object_is_refused_and_named(place, tmp_path):
-    _write(tmp_path, place, {"model": {}, "config": DictConfig(_config("swin"))})
-    with pytest.raises(ModelError, match=r"holds more than weights \(.*DictConfig\)"):
+def test_a_config_that_is_an_object_of_omegaconf_is_refused(place, tmp_path, omegaconf):
+    config = omegaconf.made("DictConfig", _config("swin"))
+    _write(tmp_path, place, {"model": {}, "config": config})
+    omegaconf.forget()
+    with pytest.raises(ModelError, match=r"object of OmegaConf.*to_container"):
+        load("cxr_clip:own.tar", weights_dir=str(tmp_path))
+
+
+class Settings(dict):
+    """Somebody's own class."""
+
+
+def test_any_other_object_is_refused_and_named(place, tmp_path):
+    _write(tmp_path, place, {"model": {}, "config": Settings(_config("swin"))})
+    with pytest.raises(ModelError, match=r"holds more than weights \(.*Settings\)"):
         load("cxr_clip:own.tar", weights_dir=str(tmp_path))
 
 

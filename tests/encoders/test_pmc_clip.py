@@ -1,5 +1,6 @@
 """PMC-CLIP from its three files gives what its pieces give by hand, in each convention."""
 
+import os
 import shutil
 
 import pytest
@@ -158,7 +159,7 @@ def test_strange_conventions_are_refused(root):
     "missing", [IMAGE_FILE, "text_encoder.pth", "text_projection_layer.pth", "vocab.txt"]
 )
 def test_each_missing_file_is_named(root, place, tmp_path, missing):
-    shutil.copytree(place, tmp_path / "pmc_clip")
+    shutil.copytree(place, tmp_path / "pmc_clip", copy_function=os.symlink)
     (tmp_path / "pmc_clip" / missing).unlink()
     with pytest.raises(ModelError) as caught:
         load("pmc_clip", weights_dir=str(tmp_path))
@@ -171,9 +172,10 @@ def test_each_missing_file_is_named(root, place, tmp_path, missing):
     [(IMAGE_FILE, "attnpool.q_proj.bias"), ("text_encoder.pth", "embeddings.LayerNorm.weight")],
 )
 def test_a_missing_key_is_named(root, place, tmp_path, file, key):
-    shutil.copytree(place, tmp_path / "pmc_clip")
+    shutil.copytree(place, tmp_path / "pmc_clip", copy_function=os.symlink)
     tensors = torch.load(place / file, weights_only=True)
     del tensors[key]
+    (tmp_path / "pmc_clip" / file).unlink()
     torch.save(tensors, tmp_path / "pmc_clip" / file)
     with pytest.raises(ModelError, match=f"1 missing: {key}") as caught:
         load("pmc_clip", weights_dir=str(tmp_path))
@@ -185,7 +187,8 @@ def test_a_missing_key_is_named(root, place, tmp_path, file, key):
     [(torch.zeros(768, 32), r"not \(768, 32\)"), ({"w": torch.zeros(1)}, "not dict")],
 )
 def test_a_projection_of_another_shape_is_refused(root, place, tmp_path, content, said):
-    shutil.copytree(place, tmp_path / "pmc_clip")
+    shutil.copytree(place, tmp_path / "pmc_clip", copy_function=os.symlink)
+    (tmp_path / "pmc_clip" / "text_projection_layer.pth").unlink()
     torch.save(content, tmp_path / "pmc_clip" / "text_projection_layer.pth")
     with pytest.raises(ModelError, match=said):
         load("pmc_clip", weights_dir=str(tmp_path))

@@ -95,6 +95,12 @@ def test_special_steps_are_described_and_read_back():
     assert "on floats, pad 0 right and below" in Preprocessing(size=48, resize="corner").describe()
 
 
+def test_a_description_of_before_the_special_steps_is_read():
+    older = Preprocessing(size=48).as_dict()
+    del older["first"], older["resize_to"]
+    assert Preprocessing.from_dict(older) == Preprocessing(size=48)
+
+
 def test_special_steps_that_cannot_be_are_refused():
     with pytest.raises(ChoiceError, match="did you mean 'grey'"):
         Preprocessing(size=8, first=("gray",))

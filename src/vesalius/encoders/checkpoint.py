@@ -120,18 +120,36 @@ def _some(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
+class Inert:
+    """Stands where a file names a class of its author's program: holds nothing, does nothing."""
+
+    def __new__(cls, *args: Any, **settings: Any) -> Inert:
+        return object.__new__(cls)
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+OMEGACONF = re.compile(
+    r"omegaconf\.[\w.]+|typing\.Any|collections\.defaultdict|builtins\.(dict|list|int|float|str|bool)"
+)
+"""The names that OmegaConf's objects bring into a file; of none is anything called."""
+
+
 def read_content(path: Path) -> Any:
     """Return what a ``.pt``, ``.pth``, ``.bin`` or ``.tar`` file of torch holds; runs no code.
 
-    Raises ModelError where the file is missing or broken, or holds more than tensors and plain
-    values; the message names the kind of object that was refused.
+    Configurations of OmegaConf come as :class:`Inert`, all else is tensors and plain values. Raises
+    ModelError where the file is missing or broken, or holds anything else; the message names what
+    was refused.
     """
     from pickle import UnpicklingError
 
     if not path.is_file():
         raise ModelError(f"{path} is missing")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_stand_ins(path)):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         refused = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f" ({refused[1]})" if refused else ""
@@ -141,6 +159,17 @@ def read_content(path: Path) -> Any:
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError) as error:
         raise ModelError(f"{path} is not a readable checkpoint: {error}") from error
+
+
+def _stand_ins(path: Path) -> list[Any]:
+    """Return what stands for OmegaConf's classes, where a file holds any and nothing worse."""
+    try:
+        named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # a broken file or one of before torch 1.6: torch.load says what is wrong
+        return []
+    theirs = any(name.startswith("omegaconf.") for name in named)
+    known = theirs and all(OMEGACONF.fullmatch(name) for name in named)
+    return [(Inert, name) for name in named] if known else []
 
 
 def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:

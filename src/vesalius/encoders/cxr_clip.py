@@ -1,6 +1,7 @@
 """``cxr_clip``: CXR-CLIP, ResNet-50 or Swin-T (You et al. 2023, arXiv 2310.13292).
 
-The authors' checkpoint says in its ``config`` which towers it holds. Facts from their code:
+The authors' checkpoint says in its ``config`` which towers it holds (plain values, but for lists,
+which their training left as objects of OmegaConf; those are not looked at). Facts from their code:
 images 224, bilinear, shortest side and centre crop; texts Bio_ClinicalBERT, 256 tokens, the last
 token's vector; both projected by one matrix with bias. The Swin-T tower's "CLS" is token 0 of the
 map, the patch at the top left: that is what was trained, and it is kept.
@@ -25,7 +26,7 @@ from vesalius.encoders.authors_files import (
     folder_with,
 )
 from vesalius.encoders.bert_tower import BertTower
-from vesalius.encoders.checkpoint import fill, prefixed, read_content, tensors_of
+from vesalius.encoders.checkpoint import Inert, fill, prefixed, read_content, tensors_of
 from vesalius.encoders.map_tower import MapTower, resnet50_trunk
 from vesalius.encoders.preprocessing import Preprocessing
 from vesalius.encoders.text_config import text_config
@@ -81,6 +82,11 @@ def build(config: dict[str, Any], words: str | None) -> DualEncoder:
 
 def _opened(weights: Path) -> dict[str, Any]:
     content = read_content(weights)
+    if isinstance(content, dict) and isinstance(content.get("config"), Inert):
+        raise ModelError(
+            f"{weights}: its 'config' is an object of OmegaConf and not plain values; save the "
+            "checkpoint again with OmegaConf.to_container(config, resolve=True) in its place"
+        )
     missing = [
         key
         for key in ("model", "config")
