@@ -170,6 +170,7 @@ def write_bert(noisy):
         from transformers import BertConfig, BertModel
 
         shape = {**SMALL_BERT, "num_hidden_layers": layers, "max_position_embeddings": 512}
+        shape["vocab_size"] = len(WORDS.split())
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "vocab.txt").write_text("\n".join(WORDS.split()) + "\n")
         (folder / "text_config.json").write_text(json.dumps(shape))

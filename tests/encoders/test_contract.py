@@ -41,16 +41,17 @@ def loaders(biomedclip_folder, built):
 def built(biomedclip_folder, small_bert):
     """A small BERT and a stand-in for the trunk; each model's own tests read the real layout."""
     words = (biomedclip_folder / "tokenizer.json").read_text()
+    vocabulary = len(json.loads(words)["model"]["vocab"])
+    shape = {**small_bert, "num_hidden_layers": 3, "vocab_size": vocabulary}
 
     def way(family, size, **model):
         config = {
             "name": family,
             "start": "random",
-            "model": {**model, "text_config": {**small_bert, "num_hidden_layers": 3},
-                      "image_size": size},
+            "model": {**model, "text_config": shape, "image_size": size},
             "preprocessing": Preprocessing(size=size).as_dict(),
             "tokenizer": {"context_length": 24, "pad_to_context": family == "pmc_clip"},
-        }  # fmt: skip
+        }
 
         def build(seed=0):
             module, function = FAMILIES[family].split(":")

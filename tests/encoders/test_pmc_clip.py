@@ -1,5 +1,6 @@
 """PMC-CLIP from its three files gives what its pieces give by hand, in each convention."""
 
+import json
 import os
 import shutil
 
@@ -9,7 +10,7 @@ from PIL import Image
 from torch import nn
 from torch.nn.functional import normalize
 
-from vesalius.core import ChoiceError, ModelError
+from vesalius.core import ChoiceError, ModelError, VesaliusError
 from vesalius.data.images import read_image
 from vesalius.encoders import load
 
@@ -191,4 +192,44 @@ def test_a_projection_of_another_shape_is_refused(root, place, tmp_path, content
     (tmp_path / "pmc_clip" / "text_projection_layer.pth").unlink()
     torch.save(content, tmp_path / "pmc_clip" / "text_projection_layer.pth")
     with pytest.raises(ModelError, match=said):
+        load("pmc_clip", weights_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        (IMAGE_FILE, b"", "not a readable checkpoint|was not opened"),
+        ("text_encoder.pth", None, "not a readable checkpoint"),
+        ("vocab.txt", b"", "vocab.txt"),
+        ("vocab.txt", b"heart\nlungs\n", "vocab.txt"),
+        ("text_config.json", b"{", "text_config.json"),
+    ],
+    ids=["empty", "truncated", "empty words", "no special words", "broken config"],
+)
+def test_broken_files_are_named(root, place, tmp_path, file, content, said):
+    shutil.copytree(place, tmp_path / "pmc_clip", copy_function=os.symlink)
+    if content is None:
+        content = (place / file).read_bytes()[:5000]
+    (tmp_path / "pmc_clip" / file).unlink()
+    (tmp_path / "pmc_clip" / file).write_bytes(content)
+    with pytest.raises(VesaliusError, match=said):
+        load("pmc_clip", weights_dir=str(tmp_path))
+
+
+def test_a_text_tower_with_too_few_places_is_refused(root, place, tmp_path, small_bert):
+    shutil.copytree(place, tmp_path / "pmc_clip", copy_function=os.symlink)
+    (tmp_path / "pmc_clip" / "text_config.json").unlink()
+    (tmp_path / "pmc_clip" / "text_config.json").write_text(json.dumps(small_bert))
+    with pytest.raises(ModelError, match="64 positions, 77 are wanted"):
+        load("pmc_clip", weights_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize("change", ["more words", "fewer words"])
+def test_the_words_of_another_model_are_refused(root, place, tmp_path, change):
+    shutil.copytree(place, tmp_path / "pmc_clip", copy_function=os.symlink)
+    words = (place / "vocab.txt").read_text()
+    words = f"{words}lobe\n" if change == "more words" else words.replace("clear\n", "")
+    (tmp_path / "pmc_clip" / "vocab.txt").unlink()
+    (tmp_path / "pmc_clip" / "vocab.txt").write_text(words)
+    with pytest.raises(ModelError, match=r"vocabulary of \d+, the text tower of \d+"):
         load("pmc_clip", weights_dir=str(tmp_path))

@@ -14,8 +14,8 @@ from vesalius.encoders.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from torch import nn
 
-VOCABULARY = "vocab.txt"
-WORDS = (VOCABULARY, "tokenizer.json")
+WORDS = ("vocab.txt", "tokenizer.json")
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
 def folder_with(
@@ -48,8 +48,12 @@ def bert_words(folder: Path, *, context_length: int, **settings: Any) -> Tokeniz
     try:
         found = BertTokenizer.from_pretrained(folder, local_files_only=True)
         words = found.backend_tokenizer.to_str()
+        held = found.backend_tokenizer.get_vocab(with_added_tokens=False)
     except Exception as error:  # the Rust library raises bare exceptions for broken files
         raise ModelError(f"the tokenizer files in {folder} cannot be read: {error}") from error
+    missing = [word for word in SPECIAL if word not in held]
+    if missing:  # transformers would add them behind the others, where the weights know nothing
+        raise ModelError(f"the words in {folder} ({' or '.join(WORDS)}) lack {', '.join(missing)}")
     return Tokenizer(words, context_length=context_length, pad_id=found.pad_token_id, **settings)
 
 
@@ -80,10 +84,8 @@ def assembled(
     if words is None:
         raise ModelError(f"{name}: tokenizer.json is missing; it belongs beside config.json")
     check_size(name, native, config["preprocessing"]["size"])
-    places = config["model"]["text_config"].get("max_position_embeddings", 512)
-    tokens = config["tokenizer"]["context_length"]
-    if places < tokens:
-        raise ModelError(f"{name}: the text tower has {places} positions, {tokens} are wanted")
+    tokenizer = Tokenizer(words, **config["tokenizer"])
+    _check_words(name, config["model"]["text_config"], tokenizer)
     return DualEncoder(
         image,
         text,
@@ -91,7 +93,7 @@ def assembled(
         family=family,
         width=width,
         preprocess=Preprocessing.from_dict(config["preprocessing"]),
-        tokenizer=Tokenizer(words, **config["tokenizer"]),
+        tokenizer=tokenizer,
         config=config["model"],
         start=config["start"],
     )
@@ -103,4 +105,18 @@ def check_size(name: str, native: int, image_size: int | None) -> None:
         raise ModelError(
             f"{name} sees images of {native} pixels, as its authors prepared them; "
             f"image_size={image_size} cannot be had"
+        )
+
+
+def _check_words(name: str, bert: dict[str, Any], words: Tokenizer) -> None:
+    """Raise ModelError where a tokenizer is not that of a text tower: other words would be read."""
+    places, size = bert.get("max_position_embeddings", 512), bert.get("vocab_size", 30522)
+    if places < words.context_length:
+        raise ModelError(
+            f"{name}: the text tower has {places} positions, {words.context_length} are wanted"
+        )
+    if words.vocabulary_size != size:
+        raise ModelError(
+            f"{name}: {' or '.join(WORDS)} has a vocabulary of {words.vocabulary_size}, "
+            f"the text tower of {size}: it is another model's"
         )
