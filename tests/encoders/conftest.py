@@ -118,3 +118,123 @@ def _write_open_clip(folder: Path, model_cfg: dict, *, text_config: dict | None 
 def image():
     """A colour image whose sides are odd and unequal."""
     return np.random.default_rng(0).integers(0, 256, (301, 257, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory):
+    """A grey image file whose sides are odd and unequal, and whose values leave black and white."""
+    from PIL import Image
+
+    grey = np.random.default_rng(4).normal(120, 30, (331, 271)).clip(25, 230).astype(np.uint8)
+    path = tmp_path_factory.mktemp("films") / "film.png"
+    Image.fromarray(grey).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def photograph(tmp_path_factory, image):
+    """A colour image file, wider than high."""
+    from PIL import Image
+
+    path = tmp_path_factory.mktemp("photographs") / "photograph.png"
+    Image.fromarray(np.ascontiguousarray(image.transpose(1, 0, 2))).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def noisy():
+    """A way to give a module weights of which no two are alike, biases and statistics included."""
+
+    def draw(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+        generator = torch.Generator().manual_seed(seed)
+        for name, value in module.state_dict().items():
+            if not value.is_floating_point():
+                continue
+            drawn = torch.randn(value.shape, generator=generator)
+            if value.ndim > 1 and name.endswith("weight"):
+                value.copy_(drawn * (2 / value[0].numel()) ** 0.5)
+            elif name.endswith("running_var"):
+                value.copy_(1 + 0.2 * drawn.abs())
+            else:
+                value += 0.1 * drawn
+        return module.eval()
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def write_bert(noisy):
+    """A way to write vocab.txt and a small BERT's config into a folder; returns the BERT."""
+
+    def write(folder: Path, *, layers: int = 4, **kwargs):
+        from transformers import BertConfig, BertModel
+
+        shape = {**SMALL_BERT, "num_hidden_layers": layers, "max_position_embeddings": 512}
+        shape["vocab_size"] = len(WORDS.split())
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "vocab.txt").write_text("\n".join(WORDS.split()) + "\n")
+        (folder / "text_config.json").write_text(json.dumps(shape))
+        return noisy(BertModel(BertConfig(**shape), **kwargs), 7)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def under():
+    """A way to put a module's tensors under a prefix, as a file of the authors has them."""
+
+    def named(prefix: str, module: torch.nn.Module) -> dict[str, torch.Tensor]:
+        return {prefix + name: value for name, value in module.state_dict().items()}
+
+    return named
+
+
+@pytest.fixture(scope="session")
+def swin_under():
+    """The same for transformers' SwinModel, under the names and tables of transformers 4."""
+    old = {
+        "attention.q_proj": "attention.self.query",
+        "attention.k_proj": "attention.self.key",
+        "attention.v_proj": "attention.self.value",
+        "attention.relative_position_bias.": "attention.self.",
+        "attention.o_proj": "attention.output.dense",
+        "mlp.fc1": "intermediate.dense",
+        "mlp.fc2": "output.dense",
+    }
+
+    def named(prefix: str, module: torch.nn.Module) -> dict[str, torch.Tensor]:
+        tensors = {}
+        for name, value in [*module.named_parameters(), *module.named_buffers()]:
+            for new, before in old.items():
+                name = name.replace(new, before)
+            tensors[prefix + name] = value.detach()
+        return tensors
+
+    return named
+
+
+@pytest.fixture
+def omegaconf(monkeypatch):
+    """Stand-ins for OmegaConf's two containers, pickled as its own are; gone when they are read."""
+    import sys
+    from types import ModuleType, SimpleNamespace
+
+    kinds = {}
+    monkeypatch.setitem(sys.modules, "omegaconf", ModuleType("omegaconf"))
+    for name in ("ListConfig", "DictConfig"):
+        home = ModuleType(f"omegaconf.{name.lower()}")
+        kind = type(name, (), {"__module__": home.__name__})
+        setattr(home, name, kind)
+        monkeypatch.setitem(sys.modules, home.__name__, home)
+        kinds[name] = kind
+
+    def made(name, content):
+        found = kinds[name]()
+        found.__dict__.update(_content=content, _metadata={"ref_type": list, "object_type": dict})
+        return found
+
+    def forget():
+        for name in ("omegaconf", *(kind.__module__ for kind in kinds.values())):
+            monkeypatch.delitem(sys.modules, name)
+
+    return SimpleNamespace(made=made, forget=forget)

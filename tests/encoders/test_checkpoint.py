@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vesalius.core import ModelError
-from vesalius.encoders.checkpoint import fill, read_tensors
+from vesalius.encoders.checkpoint import Inert, fill, prefixed, read_content, read_tensors
 
 
 class Payload:
@@ -32,6 +32,22 @@ def test_a_malicious_pickle_is_refused_and_not_executed(tmp_path, name, how):
     with pytest.raises(ModelError, match=name):
         read_tensors(file)
     assert not mark.exists()
+
+
+def test_lists_of_omegaconf_come_as_inert_objects_and_open_no_door(tmp_path, omegaconf):
+    mark, scale = tmp_path / "executed", omegaconf.made("ListConfig", [0.8, 1.1])
+    torch.save({"model": torch.ones(1), "scale": scale}, tmp_path / "good.pt")
+    torch.save({"scale": scale, "extra": Payload(mark)}, tmp_path / "bad.pt")
+    omegaconf.forget()
+    found = read_content(tmp_path / "good.pt")
+    assert found["model"] == 1
+    assert type(found["scale"]) is Inert
+    assert not vars(found["scale"])
+    with pytest.raises(ModelError, match=r"bad\.pt holds more than weights"):
+        read_content(tmp_path / "bad.pt")
+    assert not mark.exists()
+    with pytest.raises(ModelError, match="no tensors: scale"):
+        read_tensors(tmp_path / "good.pt")
 
 
 def test_broken_and_missing_files_are_named(tmp_path):
@@ -63,3 +79,20 @@ def test_every_name_and_shape_must_fit():
         fill(layer, {**good, "position_ids": torch.zeros(1)}, file)
     fill(layer, {**good, "position_ids": torch.zeros(1)}, file, ignore=("position_ids",))
     assert torch.equal(layer.bias, good["bias"])
+
+
+def test_a_files_own_names_and_parts_are_put_together_and_named_in_errors():
+    layer, file = torch.nn.Linear(2, 4), Path("w.pt")
+    names = prefixed({"weight": "old.head.weight"})
+    parts = {"weight": ("upper", "lower"), "bias": ("bias",)}
+    upper, lower, bias = torch.ones(2, 2), torch.zeros(2, 2), torch.ones(4)
+    fill(layer, {"old.head.weight": 2 * torch.ones(4, 2), "bias": bias}, file, names=names)
+    assert (layer.weight == 2).all()
+    fill(layer, {"upper": upper, "lower": lower, "bias": bias}, file, names=parts.get)
+    assert torch.equal(layer.weight, torch.cat([upper, lower]))
+    with pytest.raises(ModelError, match=r"1 missing: old\.head\.weight"):
+        fill(layer, {"bias": bias}, file, names=names)
+    with pytest.raises(ModelError, match=r"lower \(3, 2\) instead of \(2, 2\)"):
+        fill(
+            layer, {"upper": upper, "lower": torch.ones(3, 2), "bias": bias}, file, names=parts.get
+        )

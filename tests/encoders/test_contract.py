@@ -4,19 +4,21 @@ import copy
 import json
 import pickle
 import shutil
+from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
 
 from vesalius.core import ChoiceError, ModelError, VesaliusError
-from vesalius.encoders import ENCODERS, DualEncoder, catalogue, load
+from vesalius.encoders import ENCODERS, DualEncoder, Preprocessing, catalogue, load
+from vesalius.encoders.own_weights import FAMILIES
 
 TEXTS = ["No pleural effusion.", "Left pneumothorax", ""]
 
 
 @pytest.fixture(scope="module")
-def loaders(biomedclip_folder):
+def loaders(biomedclip_folder, built):
     """A way to load each name; the small folder stands in for real weights."""
     place = str(biomedclip_folder.parent)
     return {
@@ -24,7 +26,56 @@ def loaders(biomedclip_folder):
         "open_clip": lambda seed=0: load("open_clip:Contract-ViT", weights_dir=place, seed=seed),
         "biomedclip": lambda seed=0: load("biomedclip", weights_dir=place, seed=seed),
         "local-dir": lambda seed=0: load("local-dir:biomedclip", weights_dir=place, seed=seed),
+        "biovil": built("biovil", 480, temporal=False),
+        "biovil_t": built("biovil", 448, temporal=True),
+        "flair": built("flair", 512),
+        "medclip": built("medclip", 224, trunk="resnet", pooling="three_layers"),
+        "cxr_clip": built("cxr_clip", 224, trunk="swin", pooling="last", width=24),
+        "pmc_clip": built(
+            "pmc_clip", 224, layers=[1, 1, 1, 1], channels=8, heads=8, pooling="cls", masked=False
+        ),
     }
+
+
+@pytest.fixture(scope="module")
+def built(biomedclip_folder, small_bert):
+    """A small BERT and a stand-in for the trunk; each model's own tests read the real layout."""
+    words = (biomedclip_folder / "tokenizer.json").read_text()
+    vocabulary = len(json.loads(words)["model"]["vocab"])
+    shape = {**small_bert, "num_hidden_layers": 3, "vocab_size": vocabulary}
+
+    def way(family, size, **model):
+        config = {
+            "name": family,
+            "start": "random",
+            "model": {**model, "text_config": shape, "image_size": size},
+            "preprocessing": Preprocessing(size=size).as_dict(),
+            "tokenizer": {"context_length": 24, "pad_to_context": family == "pmc_clip"},
+        }
+
+        def build(seed=0):
+            module, function = FAMILIES[family].split(":")
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                return getattr(import_module(module), function)(config, words).eval()
+
+        return build
+
+    return way
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_trunks():
+    """In the place of ResNet-50 and Swin-T, a layer that gives maps of their size."""
+
+    def trunk(channels):
+        return torch.nn.Sequential(torch.nn.AvgPool2d(32), torch.nn.Conv2d(3, channels, 1))
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("biovil", "cxr_clip", "flair", "medclip"):
+            patch.setattr(f"vesalius.encoders.{name}.resnet50_trunk", lambda: trunk(2048))
+        patch.setattr("vesalius.encoders.swin.SwinTrunk", lambda: trunk(768))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -72,7 +123,8 @@ def test_shapes_are_as_promised(model, pixels_BCHW):
     assert patches_BDhw.shape[:2] == (2, model.width)
     assert patches_BDhw.shape[2] * patches_BDhw.shape[3] > 1
     assert model.logit_scale.shape == ()
-    assert model.logit_scale.exp().item() == pytest.approx(1 / 0.07, rel=1e-4)
+    scale = 1 if model.family == "biovil" else 1 / 0.07  # BioViL's scores are plain cosines
+    assert model.logit_scale.exp().item() == pytest.approx(scale, rel=1e-4)
 
 
 def test_words_and_their_tokens_give_the_same_embedding(model):

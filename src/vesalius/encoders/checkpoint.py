@@ -5,7 +5,8 @@ safetensors is read as it is; ``.pt``, ``.pth`` and ``.bin`` only with ``weights
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ModelError(f"{path} is missing")
     if path.suffix == ".safetensors":
-        tensors = read_safetensors(path)[0]
-    else:
-        tensors = _unwrapped(_read_pickle(path), path)
+        return tensors_of(read_safetensors(path)[0], path)
+    return tensors_of(read_content(path), path)
+
+
+def tensors_of(content: Any, path: Path) -> dict[str, Tensor]:
+    """Return the weights in the content of a file, unwrapped, without a ``module.`` prefix."""
+    tensors = _unwrapped(content, path)
     if tensors and all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
     return tensors
@@ -49,45 +54,122 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ModelError(f"{path} is not a readable safetensors file: {error}") from error
 
 
+def same(name: str) -> tuple[str, ...]:
+    """Return a name as the file has it where that is how the module has it."""
+    return (name,)
+
+
+def prefixed(prefixes: Mapping[str, str]) -> Callable[[str], tuple[str, ...]]:
+    """Return a naming that changes the first prefix that fits: module's -> file's.
+
+    >>> prefixed({"head.": "projector.model."})("head.0.weight")
+    ('projector.model.0.weight',)
+    """
+
+    def named(name: str) -> tuple[str, ...]:
+        for ours, theirs in prefixes.items():
+            if name.startswith(ours):
+                return (theirs + name.removeprefix(ours),)
+        return (name,)
+
+    return named
+
+
 def fill(
-    module: nn.Module, tensors: Mapping[str, Tensor], path: Path, *, ignore: Collection[str] = ()
+    module: nn.Module,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    *,
+    ignore: Collection[str] = (),
+    names: Callable[[str], tuple[str, ...]] = same,
 ) -> None:
     """Put tensors into a module; every name and shape must fit but those in ``ignore``.
 
-    Raises ModelError listing the names that are missing, left over or of another shape.
+    ``names`` says how the file calls a tensor of the module; several names are parts of it, one
+    under another. Raises ModelError listing, in the file's names, those that are missing, left
+    over or of another shape.
     """
-    wanted = module.state_dict()
+    state = module.state_dict()
+    parts = {name: names(name) for name in state}
+    wanted = {
+        part: (value.shape[0] // len(parts[name]), *value.shape[1:]) if value.ndim else ()
+        for name, value in state.items()
+        for part in parts[name]
+    }
     given = {name: value for name, value in tensors.items() if name in wanted or name not in ignore}
     missing = sorted(wanted.keys() - given.keys())
     surplus = sorted(given.keys() - wanted.keys())
     shapes = [
-        f"{name} {tuple(given[name].shape)} instead of {tuple(wanted[name].shape)}"
+        f"{name} {tuple(given[name].shape)} instead of {wanted[name]}"
         for name in sorted(wanted.keys() & given.keys())
-        if given[name].shape != wanted[name].shape
+        if tuple(given[name].shape) != wanted[name]
     ]
     problems = {"missing": missing, "not of this model": surplus, "of another shape": shapes}
     if any(problems.values()):
         said = "; ".join(f"{len(v)} {kind}: {_some(v)}" for kind, v in problems.items() if v)
         raise ModelError(f"{path} does not fit the model: {said}")
-    module.load_state_dict(given)
+    module.load_state_dict(
+        {
+            name: given[some[0]] if len(some) == 1 else torch.cat([given[part] for part in some])
+            for name, some in parts.items()
+        }
+    )
 
 
 def _some(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
-def _read_pickle(path: Path) -> Any:
+class Inert:
+    """Stands where a file names a class of its author's program: holds nothing, does nothing."""
+
+    def __new__(cls, *args: Any, **settings: Any) -> Inert:
+        return object.__new__(cls)
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+OMEGACONF = re.compile(
+    r"omegaconf\.[\w.]+|typing\.Any|collections\.defaultdict|builtins\.(dict|list|int|float|str|bool)"
+)
+"""The names that OmegaConf's objects bring into a file; of none is anything called."""
+
+
+def read_content(path: Path) -> Any:
+    """Return what a ``.pt``, ``.pth``, ``.bin`` or ``.tar`` file of torch holds; runs no code.
+
+    Configurations of OmegaConf come as :class:`Inert`, all else is tensors and plain values. Raises
+    ModelError where the file is missing or broken, or holds anything else; the message names what
+    was refused.
+    """
     from pickle import UnpicklingError
 
+    if not path.is_file():
+        raise ModelError(f"{path} is missing")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_stand_ins(path)):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
+        refused = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f" ({refused[1]})" if refused else ""
         raise ModelError(
-            f"{path} holds more than weights and was not opened (it could run code); "
+            f"{path} holds more than weights{what} and was not opened (it could run code); "
             "ask its author for safetensors, or for a plain state dict"
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError) as error:
         raise ModelError(f"{path} is not a readable checkpoint: {error}") from error
+
+
+def _stand_ins(path: Path) -> list[Any]:
+    """Return what stands for OmegaConf's classes, where a file holds any and nothing worse."""
+    try:
+        named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # a broken file or one of before torch 1.6: torch.load says what is wrong
+        return []
+    theirs = any(name.startswith("omegaconf.") for name in named)
+    known = theirs and all(OMEGACONF.fullmatch(name) for name in named)
+    return [(Inert, name) for name in named] if known else []
 
 
 def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:

@@ -18,6 +18,12 @@ ENCODERS = {
     "open_clip": "vesalius.encoders.openclip:load_named",
     "biomedclip": "vesalius.encoders.biomedclip:load",
     "local-dir": "vesalius.encoders.openclip:load_local_dir",
+    "biovil": "vesalius.encoders.biovil:load",
+    "biovil_t": "vesalius.encoders.biovil:load_t",
+    "cxr_clip": "vesalius.encoders.cxr_clip:load",
+    "flair": "vesalius.encoders.flair:load",
+    "medclip": "vesalius.encoders.medclip:load",
+    "pmc_clip": "vesalius.encoders.pmc_clip:load",
 }
 """Name, or prefix before the colon -> "module:function". A path is a folder of own weights."""
 

@@ -28,6 +28,11 @@ FORMAT = "vesalius-dual-encoder/1"
 FAMILIES = {
     "tiny": "vesalius.encoders.tiny:build",
     "open_clip": "vesalius.encoders.openclip_build:build",
+    "biovil": "vesalius.encoders.biovil:build",
+    "cxr_clip": "vesalius.encoders.cxr_clip:build",
+    "flair": "vesalius.encoders.flair:build",
+    "medclip": "vesalius.encoders.medclip:build",
+    "pmc_clip": "vesalius.encoders.pmc_clip:build",
 }
 """Who builds the towers that a config.json describes: family -> "module:function"."""
 

@@ -20,7 +20,34 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 INTERPOLATIONS = ("bilinear", "bicubic")
-RESIZES = ("shortest", "longest", "squash")
+RESIZES = ("shortest", "longest", "squash", "corner")
+
+
+def _stretch(image: Image, size: int) -> Image:
+    from PIL.Image import fromarray
+
+    values = np.asarray(image, np.float64)
+    values = values - values.min()
+    return fromarray((values / (values.max() or 1) * 255).astype(np.uint8))
+
+
+def _grey(image: Image, size: int) -> Image:
+    return image.convert("L")
+
+
+def _square(image: Image, size: int) -> Image:
+    from PIL.Image import new
+
+    side = max(size, *image.size)
+    square = new(image.mode, (side, side), 0)
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return square
+
+
+FIRST = {"stretch": _stretch, "grey": _grey, "square": _square}
+"""What can be done before the resize: ``stretch`` from the image's own minimum and maximum to
+0-255 (bytes, rounded down); one ``grey`` channel; a black ``square`` of at least ``size`` with the
+image in its middle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +55,10 @@ class Preprocessing:
     """Resize to ``size`` pixels, crop to a square, scale to [0, 1], subtract mean, divide by std.
 
     ``resize`` is ``shortest`` (shortest side, then centre crop), ``longest`` (longest side, then
-    pad with ``fill``) or ``squash`` (both sides, aspect lost). Grey images become three equal
-    channels. A value is picklable and runs in loader workers.
+    pad with ``fill``), ``squash`` (both sides, aspect lost) or ``corner`` (longest side, on floats
+    and not on bytes, then black on the right and below). ``resize_to`` is the side to resize to
+    where the crop is smaller; ``first`` are operations of :data:`FIRST`, in their order. Grey
+    images become three equal channels. A value is picklable and runs in loader workers.
 
     >>> Preprocessing(size=8)(np.zeros((10, 20), np.uint8)).shape
     torch.Size([3, 8, 8])
@@ -41,8 +70,15 @@ class Preprocessing:
     interpolation: str = "bilinear"
     resize: str = "shortest"
     fill: int = 0
+    resize_to: int = 0
+    first: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in self.first:
+            if name not in FIRST:
+                raise unknown("first operation", name, FIRST)
+        if self.resize_to and (self.resize != "shortest" or self.resize_to < self.size):
+            raise ModelError(f"resize_to wants resize='shortest' and at least size, not {self}")
         if self.interpolation not in INTERPOLATIONS:
             raise unknown("interpolation", self.interpolation, INTERPOLATIONS)
         if self.resize not in RESIZES:
@@ -53,7 +89,7 @@ class Preprocessing:
     def __call__(self, image: UInt8[np.ndarray, "H W ..."]) -> Float[Tensor, "C S S"]:
         """Return the image as a float32 tensor; raises ImageError on another dtype or shape."""
         import torch
-        from PIL import Image
+        from PIL.Image import fromarray
 
         if image.dtype != np.uint8 or not (
             image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
@@ -62,8 +98,13 @@ class Preprocessing:
                 f"an image of shape {image.shape} and type {image.dtype}: the model takes uint8, "
                 "(H, W) grey or (H, W, 3) colour"
             )
-        fitted = self._fit(Image.fromarray(image))
-        values_HWC = np.asarray(fitted.convert("RGB"), dtype=np.float32) / np.float32(255)
+        picture = fromarray(image)
+        for name in self.first:
+            picture = FIRST[name](picture, self.size)
+        if self.resize == "corner":
+            values_HWC = self._cornered(picture)
+        else:
+            values_HWC = _floats(self._fit(picture))
         values_HWC -= np.asarray(self.mean, np.float32)
         values_HWC /= np.asarray(self.std, np.float32)
         return torch.from_numpy(np.ascontiguousarray(values_HWC.transpose(2, 0, 1)))
@@ -80,15 +121,30 @@ class Preprocessing:
             return image
         return self._crop_or_pad(image)
 
+    def _cornered(self, image: Image) -> Float[np.ndarray, "S S 3"]:
+        """Resize with antialiasing on floats, as torchvision does it to tensors."""
+        import torch
+
+        values_CHW = torch.from_numpy(_floats(image)).permute(2, 0, 1)
+        scale = max(image.size) / self.size
+        shape = (max(int(image.height / scale), 1), max(int(image.width / scale), 1))
+        small_CHW = torch.nn.functional.interpolate(
+            values_CHW[None], shape, mode=self.interpolation, antialias=True
+        )[0]
+        values_HWC = np.zeros((self.size, self.size, 3), np.float32)
+        values_HWC[: shape[0], : shape[1]] = small_CHW.permute(1, 2, 0).numpy()
+        return values_HWC
+
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         if self.resize == "squash":
             return self.size, self.size
         if self.resize == "longest":
             ratio = max(width, height) / self.size
             return round(width / ratio), round(height / ratio)
+        side = self.resize_to or self.size
         if width <= height:
-            return self.size, int(self.size * height / width)
-        return int(self.size * width / height), self.size
+            return side, int(side * height / width)
+        return int(side * width / height), side
 
     def _crop_or_pad(self, image: Image) -> Image:
         from PIL import ImageOps
@@ -106,11 +162,15 @@ class Preprocessing:
         """Return everything that changes the pixels, in one line."""
         means = ",".join(f"{value:g}" for value in self.mean)
         stds = ",".join(f"{value:g}" for value in self.std)
-        shape = {"shortest": "centre crop", "longest": f"pad {self.fill}", "squash": "no crop"}
-        return (
-            f"{self.interpolation} {self.resize} {self.size}, {shape[self.resize]}, RGB, "
-            f"mean {means}, std {stds}"
-        )
+        shape = {
+            "shortest": f"centre crop {self.size}" if self.resize_to else "centre crop",
+            "longest": f"pad {self.fill}",
+            "squash": "no crop",
+            "corner": "on floats, pad 0 right and below",
+        }
+        steps = [*self.first, f"{self.interpolation} {self.resize} {self.resize_to or self.size}"]
+        steps += [shape[self.resize], "RGB", f"mean {means}", f"std {stds}"]
+        return ", ".join(steps)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -119,4 +179,10 @@ class Preprocessing:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
         """Return the preprocessing that :meth:`as_dict` wrote."""
-        return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+        tuples = {name: tuple(values.get(name, ())) for name in ("mean", "std", "first")}
+        return cls(**{**values, **tuples})
+
+
+def _floats(image: Image) -> Float[np.ndarray, "H W 3"]:
+    values_HWC = np.asarray(image.convert("RGB"), dtype=np.float32)
+    return values_HWC / np.float32(255)

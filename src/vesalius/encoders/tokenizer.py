@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FINAL_MARKS = "final_marks"
+"""The cleaning that takes ``!``, ``?`` and ``.`` off the end; other names are open_clip's own."""
+
 
 class Tokenizer:
     """Token ids of texts, padded on the right and cut at ``context_length`` tokens.
 
     ``pad_to_context`` gives every batch the full length; otherwise a batch is as long as its
-    longest text. ``truncated`` counts the texts that were cut; the first such batch is logged.
+    longest text. ``template`` puts each text where its ``{}`` stands. ``truncated`` counts the
+    texts that were cut; the first such batch is logged.
     """
 
     def __init__(
@@ -36,12 +40,14 @@ class Tokenizer:
         pad_id: int = 0,
         pad_to_context: bool = False,
         clean: str = "",
+        template: str = "{}",
     ) -> None:
         self.json: str | None = json
         self.context_length = context_length
         self.pad_id = pad_id
         self.pad_to_context = pad_to_context
         self.clean = clean
+        self.template = template
         self.truncated = 0
         self._backend: tokenizers.Tokenizer | None = None
 
@@ -78,6 +84,8 @@ class Tokenizer:
     def identity(self) -> str:
         """Return a digest of everything that changes the ids."""
         settings = repr((self.context_length, self.pad_id, self.clean))
+        if self.template != "{}":
+            settings += repr(self.template)
         return sha256((settings + (self.json or "")).encode()).hexdigest()
 
     def settings(self) -> dict[str, Any]:
@@ -87,6 +95,7 @@ class Tokenizer:
             "pad_id": self.pad_id,
             "pad_to_context": self.pad_to_context,
             "clean": self.clean,
+            "template": self.template,
         }
 
     def __getstate__(self) -> dict[str, Any]:
@@ -95,11 +104,13 @@ class Tokenizer:
     def _cleaned(self, text: str) -> str:
         if not isinstance(text, str):
             raise ModelError(f"a text to encode is {type(text).__name__}, not str")
-        if not self.clean:
-            return text
-        from open_clip.tokenizer import get_clean_fn
+        if self.clean == FINAL_MARKS:
+            text = text.rstrip("!?.")
+        elif self.clean:
+            from open_clip.tokenizer import get_clean_fn
 
-        return str(get_clean_fn(self.clean)(text))
+            text = str(get_clean_fn(self.clean)(text))
+        return self.template.replace("{}", text)
 
     def _count(self, cut: int, total: int) -> None:
         if cut and not self.truncated:
