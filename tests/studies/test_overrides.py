@@ -3,6 +3,7 @@
 import pytest
 
 from vesalius.core import ChoiceError, RecipeError
+from vesalius.studies import catalogue, load_recipe
 from vesalius.studies.overrides import override
 
 PLAIN = {
@@ -75,3 +76,18 @@ def test_a_key_below_a_plain_value_is_refused():
 def test_broken_yaml_names_the_key():
     with pytest.raises(RecipeError, match=r"data\.x"):
         override(PLAIN, "data.x={a: ]")
+
+
+def test_another_reader_drops_the_settings_of_the_one_before():
+    plain = {"data": {"reader": "phantom", "root": "/films", "limit": 5, "n": 50}}
+    found = override(plain, "data.reader=nih_cxr14")
+    assert found["data"] == {"reader": "nih_cxr14", "root": "/films", "limit": 5}
+    assert override(plain, "data.reader=phantom") == plain
+
+
+@pytest.mark.parametrize("study", sorted(catalogue()))
+def test_every_study_takes_another_reader_with_its_settings_in_any_order(study, tmp_path):
+    words = ["data.text=caption", "data.reader=manifest", f"data.root={tmp_path}"]
+    recipe = load_recipe(study, words)
+    assert recipe.data["reader"] == "manifest"
+    assert recipe.data["text"] == "caption"

@@ -105,3 +105,17 @@ def test_the_settings_of_training_are_flat_and_reach_the_function():
     given = arguments(pretrain, recipe.pretrain)
     assert given["optimisation"].epochs == 3
     assert given["freeze_text"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("pretrain.epochs=0", "epochs is 0"),
+        ("fine_tune.optimiser=sgd", "optimiser"),
+        ("zero_shot.prompts=ches", "did you mean 'chest'"),
+        ("zero_shot.prompts=gone.yaml", r"gone\.yaml cannot be read"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_before_any_work(words, said):
+    with pytest.raises(VesaliusError, match=said):
+        load_recipe("quickstart", [words])

@@ -72,6 +72,34 @@ def test_scores_carry_their_n_and_their_interval(run):
     assert "zero-shot" in run.file("scores.md").read_text()
 
 
+@pytest.fixture(scope="session")
+def published(tmp_path_factory):
+    """Return the Run of a very small IU-Xray study."""
+    few = [word for word in SMALL if not word.startswith("pretrain")]
+    few.append("fine_tune.learning_rate=0.01")  # far enough from the frozen encoder to tell apart
+    folder = tmp_path_factory.mktemp("iu_xray")
+    return run_study(load_recipe("iu_xray", few), folder, progress=False)
+
+
+def test_both_protocols_together_keep_the_comparisons(published):
+    pairs = [method for method in scores_of(published) if " − " in method]
+    assert "fine-tune − linear probe" in pairs
+    assert len(pairs) == 10, "five methods, two by two"
+
+
+def test_each_published_row_has_the_distances_of_its_own_encoder(published):
+    from vesalius.reporting.numbers import number
+
+    scores, page = scores_of(published), published.file("page.html").read_text()
+    table = page.partition("In the published definitions")[2].partition("</table>")[0]
+    inter = {
+        method: number(next(s["value"] for s in scores[method] if s["name"] == "inter"))
+        for method in ("fine-tune", "frozen encoder")
+    }
+    assert inter["fine-tune"] != inter["frozen encoder"]
+    assert all(value in table for value in inter.values())
+
+
 def test_no_patient_of_the_test_split_is_learnt_from(run):
     ledger = evaluation.read_ledger(run.file("predictions", "zero-shot.parquet"))
     sides = {split: set(ledger.split(split).patient_ids) for split in ("validation", "test")}

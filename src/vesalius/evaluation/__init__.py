@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vesalius.evaluation.measures import MEASURES
     from vesalius.evaluation.multiplicity import benjamini_hochberg, holm
     from vesalius.evaluation.paired import paired_difference, paired_permutation
-    from vesalius.evaluation.prompts import load_prompts
+    from vesalius.evaluation.prompts import known_prompts, load_prompts
     from vesalius.evaluation.retrieval import caption_groups, retrieval
     from vesalius.evaluation.separability import separability
     from vesalius.evaluation.temperature import apply_temperature, temperature_scaling
@@ -48,6 +48,7 @@ _HOME = {
     "holm": "multiplicity",
     "knn": "knn",
     "linear_probe": "linear_probe",
+    "known_prompts": "prompts",
     "load_prompts": "prompts",
     "paired_difference": "paired",
     "paired_permutation": "paired",
@@ -79,6 +80,7 @@ __all__ = [
     "holm",
     "knn",
     "linear_probe",
+    "known_prompts",
     "load_prompts",
     "paired_difference",
     "paired_permutation",

@@ -62,6 +62,16 @@ def load_prompts(name: str | Path, label_names: Sequence[str]) -> Prompts:
     return Prompts(title, positive, negative)
 
 
+def known_prompts(name: str) -> str:
+    """Return the name of a prompt set that is there and well-formed.
+
+    Raises:
+        ChoiceError, DataError: as :func:`load_prompts`.
+    """
+    _checked(_read(name), name)
+    return name
+
+
 def _read(name: str | Path) -> Any:
     if str(name) in BUILT_IN:
         return read_yaml(Path(str(resources.files("vesalius.evaluation"))) / f"prompts/{name}.yaml")

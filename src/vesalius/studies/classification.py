@@ -96,7 +96,7 @@ def score_ledgers(
             )
             for method in ledgers
         }
-        scores = {method: (*scores[method], *found[method]) for method in ledgers}
+        scores |= {method: (*scores[method], *found[method]) for method in ledgers}
         if protocol == "sound":
             differences, comparison = _compared(tests, replicates=replicates, seed=seed)
             sections += _told(found, tests)

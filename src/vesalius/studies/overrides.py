@@ -23,6 +23,11 @@ def override(plain: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     {'model': {'name': 'tiny'}, 'adapt': [{'knn': {'k': 5}}]}
     >>> override({"model": {"name": "tiny"}}, "model=biomedclip")
     {'model': {'name': 'biomedclip'}}
+
+    Another reader drops the settings of the one before: they are not its own.
+
+    >>> override({"data": {"reader": "phantom", "n": 50}}, "data.reader=folder")
+    {'data': {'reader': 'folder'}}
     """
     key, equals, text = assignment.partition("=")
     if not equals or not key:
@@ -31,8 +36,19 @@ def override(plain: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     value = _value(key, text)
     if key == "model" and isinstance(value, str):
         key = "model.name"
+    if key == "data.reader" and isinstance(data := result.get("data"), dict):
+        result["data"] = data if data.get("reader") == value else _of_any_reader(data)
     _assign(result, _path(result, key.split(".")), value, key)
     return result
+
+
+def in_order(assignments: Sequence[str]) -> list[str]:
+    """Put the reader first, so that its settings may stand before it on the command line."""
+    return sorted(assignments, key=lambda assignment: not assignment.startswith("data.reader="))
+
+
+def _of_any_reader(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: data[key] for key in ("root", "limit") if key in data}
 
 
 def _value(key: str, text: str) -> Any:

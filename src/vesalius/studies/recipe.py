@@ -19,8 +19,8 @@ from vesalius.core import DataError, RecipeError, unknown
 from vesalius.data import READERS, plain_yaml, reader_function
 from vesalius.data import split as split_cases
 from vesalius.encoders import load as load_encoder
-from vesalius.studies.overrides import override
-from vesalius.studies.settings import STRICT, checked_settings, validated
+from vesalius.studies.overrides import in_order, override
+from vesalius.studies.settings import STRICT, arguments, checked_settings, validated
 
 ADAPTATIONS = {
     "zero_shot": "vesalius.studies.zero_shot:zero_shot",
@@ -94,7 +94,7 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
 
 def recipe_of(plain: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
     """Return the checked recipe of plain values with ``key=value`` overrides applied."""
-    for assignment in overrides:
+    for assignment in in_order(overrides):
         plain = override(plain, assignment)
     return check(plain)
 
@@ -195,4 +195,7 @@ def _checked(stage: Stage, choices: Mapping[str, str], where: str) -> Stage:
 
 
 def _stage_settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    return checked_settings(stage_function(name), given, name)
+    function = stage_function(name)
+    settings = checked_settings(function, given, name)
+    arguments(function, settings)  # what cannot be is refused now and not after an hour's work
+    return settings

@@ -44,9 +44,9 @@ def run_study(
     with _log_into(run.file("log.txt")):
         log.info("data: reading %s", recipe.data["reader"])
         cases = read_cases(recipe)
-        inspection = data.inspect(cases)
         log.info("model: loading %s", recipe.model["name"])
         model = load_model(recipe, cases, device)
+        inspection = data.inspect(cases, workers=workers, progress=progress)
         context = Context(
             run,
             cases,

@@ -90,4 +90,5 @@ def _type(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     def only() -> None: ...
 
     only.__annotations__ = {parameter.name: parameter.annotation}
-    return typing.get_type_hints(only, vars(sys.modules[function.__module__]))[parameter.name]
+    known = vars(sys.modules[function.__module__])
+    return typing.get_type_hints(only, known, include_extras=True)[parameter.name]

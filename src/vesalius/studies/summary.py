@@ -153,8 +153,7 @@ def _published(finished: Finished) -> list[Section]:
     if not ours:
         return []
     for method, own in ours.items():
-        distances = scores.get(f"{method} encoder", scores.get(FROZEN, ()))
-        own += [s for s in distances if s.name in ("inter", "intra")]
+        own += _distances(scores[method]) or _distances(scores.get(FROZEN, ()))
     table = summary_table(
         ours,
         measures=PUBLISHED_MEASURES,
@@ -171,6 +170,10 @@ def _published(finished: Finished) -> list[Section]:
             [table],
         )
     ]
+
+
+def _distances(scores: Sequence[Score]) -> list[Score]:
+    return [score for score in scores if score.name in ("inter", "intra")]
 
 
 def _notes(finished: Finished) -> tuple[str, ...]:

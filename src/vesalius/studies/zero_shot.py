@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from vesalius.evaluation import load_prompts
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from vesalius.evaluation import known_prompts, load_prompts
 from vesalius.evaluation import zero_shot as score_by_prompts
 from vesalius.reporting import Details, Section, Table
 from vesalius.studies.inputs import image_features, labelled, text_encoder
@@ -11,7 +15,12 @@ from vesalius.studies.outcome import Context, Outcome
 EVALUATED = ("validation", "test")
 
 
-def zero_shot(context: Context, *, title: str = "zero-shot", prompts: str = "chest") -> Outcome:
+def zero_shot(
+    context: Context,
+    *,
+    title: str = "zero-shot",
+    prompts: Annotated[str, AfterValidator(known_prompts)] = "chest",
+) -> Outcome:
     """Score each finding by the similarity of image and prompts.
 
     ``prompts`` is ``chest`` (report-like positive and negative prompt ensembles), ``generic``
