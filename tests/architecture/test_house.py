@@ -15,7 +15,7 @@ SOURCE = ROOT / "src" / "vesalius"
 FOLDERS = ("core", "data", "encoders", "objectives", "embedding", "training", "evaluation",
            "reporting", "studies")  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 HEAVY = {"torch", "numpy", "pydantic", "matplotlib", "sklearn", "scipy", "pyarrow", "PIL"}
 ROOM, FUNCTION, PARAMETERS = 320, 70, 10  # lines, lines, parameters
 MODULES = {"pylibjpeg_openjpeg": "openjpeg", "pylibjpeg_rle": "rle", "python_gdcm": "gdcm"}
@@ -121,7 +121,7 @@ def test_every_command_is_documented():
     assert not missing
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
         if not target.startswith(("http", "mailto")):
@@ -132,6 +132,17 @@ def test_every_page_is_in_the_index():
     index = (ROOT / "docs" / "README.md").read_text()
     for page in (ROOT / "docs").glob("*.md"):
         assert page.name == "README.md" or f"({page.name})" in index
+
+
+def test_every_reader_has_a_page_with_its_commands():
+    from vesalius.data import READERS
+
+    index = (ROOT / "docs" / "data.md").read_text()
+    for name in set(READERS) - {"phantom"}:
+        page = (ROOT / "docs" / "formats" / f"{name}.md").read_text()
+        assert f"vesalius data inspect {name} " in page
+        assert f"vesalius embed {name} " in page
+        assert f"(formats/{name}.md)" in index
 
 
 def test_every_extra_can_be_imported():
