@@ -14,7 +14,7 @@ import pytest
 from vesalius.core import Box, ChoiceError, DataError, Mask, Question, Regions
 from vesalius.data import READERS, read, verify
 from vesalius.data.convert import convert, differences
-from vesalius.data.questions import Questions
+from vesalius.data.tables.questions import Questions
 
 FEW = {"phantom": {"n": 6, "image_size": 64}}
 FORMS = {"manifest": "manifest", "shards": "webdataset"}

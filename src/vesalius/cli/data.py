@@ -164,8 +164,8 @@ def fetch(
               vesalius data fetch mimic_cxr
     """
     from vesalius.cli.terminal import narrated, print_data_set
-    from vesalius.data.catalogue import data_set, data_sets
-    from vesalius.data.catalogue import fetch as fetch_set
+    from vesalius.data.fetch.catalogue import data_set, data_sets
+    from vesalius.data.fetch.catalogue import fetch as fetch_set
 
     if name is None:
         for own in data_sets().values():

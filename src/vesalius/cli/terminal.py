@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vesalius.core import Run
     from vesalius.data import Conversion, Inspection
     from vesalius.data.audit import Audit
-    from vesalius.data.catalogue import DataSet
+    from vesalius.data.fetch.catalogue import DataSet
 
 BROKEN_SHOWN = 10
 STEPS_SHOWN = 5

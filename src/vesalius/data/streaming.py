@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from vesalius.core import ArrayImages, Case, DataError, ImageError, LazyImage, Mask
-from vesalius.data.conversion_index import conversion_index
-from vesalius.data.facts import Facts
-from vesalius.data.pictures import decode_image
-from vesalius.data.shard_columns import IMAGES
-from vesalius.data.tar_members import Member, members, read_at
-from vesalius.data.webdataset import parse_facts, shard_files, text_of
+from vesalius.data.containers.conversion_index import conversion_index
+from vesalius.data.containers.facts import Facts
+from vesalius.data.containers.shard_columns import IMAGES
+from vesalius.data.containers.tar_members import Member, members, read_at
+from vesalius.data.images.pictures import decode_image
+from vesalius.data.readers.webdataset import parse_facts, shard_files, text_of
 
 
 def stream_shards(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vesalius.core import DataError, unknown
-from vesalius.data.plain_yaml import read_yaml
+from vesalius.data.tables.plain_yaml import read_yaml
 
 BUILT_IN = ("chest", "generic", "names")
 

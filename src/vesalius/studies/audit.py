@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vesalius.core import CaseSet, ImageError
 from vesalius.data import Inspection
-from vesalius.data.region_counts import QuestionCount
+from vesalius.data.inspection.region_counts import QuestionCount
 from vesalius.reporting import Block, Column, Details, Notice, Section, Table, figures
 from vesalius.studies.outlines import outlines
 

@@ -16,8 +16,9 @@ from typing import Any
 from pydantic import BaseModel, Field, field_validator
 
 from vesalius.core import DataError, RecipeError, unknown
-from vesalius.data import READERS, plain_yaml, reader_function
+from vesalius.data import READERS, reader_function
 from vesalius.data import split as split_cases
+from vesalius.data.tables.plain_yaml import read_yaml as read_plain_yaml
 from vesalius.encoders import load as load_encoder
 from vesalius.studies.overrides import in_order, override
 from vesalius.studies.settings import STRICT, arguments, checked_settings, validated
@@ -131,7 +132,7 @@ def read_yaml(name_or_path: str) -> dict[str, Any]:
             raise RecipeError(f"there is no recipe file {path}")
         raise unknown("study", name_or_path, catalogue())
     try:
-        plain = plain_yaml.read_yaml(path)
+        plain = read_plain_yaml(path)
     except DataError as error:
         raise RecipeError(str(error)) from None
     if not isinstance(plain, dict):

@@ -16,7 +16,7 @@ import numpy as np
 from vesalius.core import DataError
 from vesalius.core.files import write_atomic
 from vesalius.data.audit.twins import Prints
-from vesalius.data.table import read_table
+from vesalius.data.tables.table import read_table
 
 COLUMNS = ("row", "pixels", "hash")
 DIGITS = {"pixels": 64, "hash": 48}

@@ -16,10 +16,10 @@ from typing import Any
 
 from vesalius.core import CaseSet, DataError, Skipped, VesaliusError, unknown
 from vesalius.core.files import read_json, write_json
-from vesalius.data.conversion_index import FORMAT
+from vesalius.data.containers.conversion_index import FORMAT
+from vesalius.data.containers.facts import type_of
 from vesalius.data.convert.shards import write_shard
 from vesalius.data.convert.tables import column_names, write_images, write_tables
-from vesalius.data.facts import type_of
 from vesalius.data.loader import Unreadable, chosen_workers, read_groups
 from vesalius.data.progress import bar
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from vesalius.core import CaseSet, ImageError, Skipped
 from vesalius.core.files import write_atomic
+from vesalius.data.containers.facts import facts_of, filed_masks
 from vesalius.data.convert.encoding import image_file, mask_file, masks_of
-from vesalius.data.facts import facts_of, filed_masks
 
 
 def write_shard(

@@ -15,8 +15,8 @@ from typing import Any
 
 from vesalius.core import CaseSet, DataError, ImageError, Skipped
 from vesalius.core.files import write_atomic
+from vesalius.data.containers.facts import facts_of, filed_masks
 from vesalius.data.convert.encoding import image_file, mask_file, masks_of
-from vesalius.data.facts import facts_of, filed_masks
 
 ROLES = ("image", "case_id", "patient_id", "split", "text")
 TABLES = {

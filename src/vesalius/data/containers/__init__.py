@@ -1,0 +1,1 @@
+"""Files that hold many cases: arrays, Parquet and Arrow shards, tar shards, conversions."""
