@@ -59,7 +59,7 @@ class Anatomy:
 
     def heart(self) -> Float[np.ndarray, "P 2"]:
         """Return the heart's outline; its width is ``heart_share`` of the thorax."""
-        wide = 2 * self.width * self.heart_share / 1.066  # so much bulges the outline below
+        wide = 2 * self.width * self.heart_share / 1.0873  # so much bulges the outline below
         base = float(np.mean(self.domes)) + 0.035
         tall = 0.155 + 0.30 * wide
         left, right = -0.33 * wide, 0.67 * wide
@@ -67,11 +67,11 @@ class Anatomy:
         out = [
             (-0.05, base - tall), (0.035, base - 1.02 * tall), (0.085, base - 0.86 * tall),
             (0.45 * right + 0.04, base - 0.66 * tall), (0.86 * right, base - 0.40 * tall),
-            (1.05 * right, base - 0.16 * tall), (1.02 * right, base + tip - 0.01),
-            (0.80 * right, base + tip + 0.02), (0.25 * right, base + 0.045),
-            (0.75 * left, base + 0.03), (1.05 * left, base - 0.06),
-            (1.10 * left, base - 0.28 * tall), (0.92 * left, base - 0.55 * tall),
-            (-0.06, base - 0.80 * tall),
+            (1.04 * right, base - 0.18 * tall), (1.05 * right, base + tip - 0.035),
+            (0.84 * right, base + tip + 0.012), (0.25 * right, base + 0.045),
+            (0.70 * left, base + 0.03), (1.00 * left, base - 0.05),
+            (1.20 * left, base - 0.26 * tall), (1.12 * left, base - 0.50 * tall),
+            (0.72 * left - 0.012, base - 0.72 * tall), (-0.058, base - 0.86 * tall),
         ]  # fmt: skip
         return smooth([(MIDDLE + x, y) for x, y in out])
 
@@ -179,7 +179,7 @@ class Scene:
 
 def scene_of(anatomy: Anatomy, canvas: Canvas) -> Scene:
     """Return the scene of a chest, lungs and heart outlined."""
-    heart = canvas.filled([anatomy.heart()], blur=0.005)
+    heart = canvas.filled([anatomy.heart()], blur=0.0075)
     free = (1 - heart) * (1 - canvas.filled([anatomy.mediastinum()], blur=0.005))
     lungs = {side: free * canvas.filled([anatomy.lung(side)], blur=0.0045) for side in SIDES}
     return Scene(anatomy, canvas, *canvas.grid(), lungs, heart)

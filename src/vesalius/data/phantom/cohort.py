@@ -16,7 +16,7 @@ from vesalius.data.phantom.anatomy import Anatomy
 from vesalius.data.phantom.film import SITES, Site
 from vesalius.data.phantom.findings import DEVICES, NAMES, Lesion
 
-VERSION = "phantom/v1"  # part of every image's hash: the same seed draws the same film
+VERSION = "phantom/v2"  # part of every image's hash: the same seed draws the same film
 STATES = {"healthy": 0.40, "heart failure": 0.16, "infection": 0.14, "other": 0.30}
 CHANCES = {
     "healthy": {"Support Devices": 0.03},
@@ -66,7 +66,7 @@ def _patient(seed: int, patient: int, site_shift: float) -> Iterator[Study]:
     state = str(rng.choice(list(STATES), p=list(STATES.values())))
     age = int(np.clip(rng.normal(48 if state == "healthy" else 63, 16), 18, 95))
     sex = str(rng.choice(["F", "M"]))
-    fat, width = float(rng.beta(2, 2)), rng.uniform(0.335, 0.385)
+    fat, width = float(rng.beta(2, 2)), rng.uniform(0.325, 0.395)
     apex, dome, slant = (
         rng.uniform(0.105, 0.145),
         rng.uniform(0.67, 0.735),

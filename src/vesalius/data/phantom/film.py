@@ -55,7 +55,7 @@ def body(scene: Scene, vessels: Float[np.ndarray, "S S"], rng: np.random.Generat
     film = canvas.enlarged(inside_ss * (tissue_ss + 0.018 * canvas.noise(rng, 5, every=2)))
     film += inside * _bones(scene, lungs)
     film += lungs * (0.085 * vessels + 0.011 * canvas.noise(rng, 24) - air)
-    film += scene.heart * (0.09 + 0.04 * np.clip((scene.y[:, :1] - 0.5) / 0.3, 0, 1))
+    film += scene.heart * (0.055 + 0.05 * np.clip((scene.y[:, :1] - 0.48) / 0.3, 0, 1))
     for side in SIDES:
         film += 0.080 * canvas.glow(*anatomy.hilum(side), 0.028, 0.044)
     return film - _airways(anatomy, canvas)

@@ -76,7 +76,11 @@ def effusion(film: Film, scene: Scene, lesion: Lesion, rng: np.random.Generator)
 
 
 def pneumothorax(film: Film, scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Drawn:
-    """Air between the chest wall and a lung that has drawn back: dark, without vessels."""
+    """Air between the chest wall and a lung that has drawn back: dark, without vessels.
+
+    The pleura is a fine line along the apex and the side of the lung, not where it lies on the
+    mediastinum or the diaphragm.
+    """
     side = lesion.sides[0]
     hilum = np.array(scene.anatomy.hilum(side))
     outline = scene.anatomy.lung(side)
@@ -84,9 +88,10 @@ def pneumothorax(film: Film, scene: Scene, lesion: Lesion, rng: np.random.Genera
     upper = np.clip((scene.anatomy.dome(side) + 0.02 - outline[:, 1]) / 0.5, 0.05, 1)[:, None]
     drawn_back = outline + (hilum - outline) * back * upper
     air = scene.lungs[side] * (1 - scene.canvas.filled([drawn_back]))
-    film = film - air * (0.085 + np.clip(film - 0.18, 0, 0.12))
-    edge = Stroke(np.concatenate([drawn_back, drawn_back[:1]]), 0.0065)
-    film = film + 0.15 * scene.canvas.stroked([edge]) * scene.lungs[side]
+    film = film - air * (0.075 + np.clip(film - 0.18, 0, 0.12))
+    apex, base = len(outline) // 12, int(len(outline) * 0.46)  # of the outline's points
+    edge = Stroke(drawn_back[apex:base], 0.005)
+    film = film + 0.10 * scene.canvas.stroked([edge]) * scene.lungs[side]
     return film, air > 0.5
 
 
@@ -178,26 +183,29 @@ def edema(film: Film, scene: Scene, lesion: Lesion, rng: np.random.Generator) ->
 
 
 def fracture(film: Film, scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Drawn:
-    """Ribs broken at the side: a step in the line, callus, a lens of blood along the wall."""
+    """Ribs broken towards the side: a dark gap, a step of the outer part, callus, some blood."""
     side = lesion.sides[0]
     count = 1 + (lesion.severity > 0.3) + (lesion.severity > 0.65)
     first = 2 + int(lesion.place * 3.99)
     ribs = scene.anatomy.ribs(side)
-    gaps, calluses, stumps, where = [], [], [], []
+    step = 0.013 + 0.008 * lesion.severity
+    gaps, stumps, calluses, where = [], [], [], []
     for number in range(first, first + count):
         line = ribs[number]
-        at = line[5] * 0.6 + line[6] * 0.4
-        along = (line[6] - line[5]) / np.hypot(*(line[6] - line[5]))
-        across = np.array([-along[1], along[0]])
-        gaps.append(Stroke([at - 0.018 * across, at + 0.018 * across], 0.009))
-        calluses.append((*(at + 0.004 * across), 0.019 + 0.007 * lesion.severity, 1.0))
-        stumps.append(Stroke([at + 0.012 * across, at + 0.045 * along + 0.016 * across], 0.019))
-        where.append((*at, 0.038, 1.0))
+        at = line[5]
+        along = (line[6] - line[4]) / np.hypot(*(line[6] - line[4]))
+        across = np.array([-along[1], along[0]]) * np.sign(along[0])  # downwards
+        gaps.append(Stroke([at - 0.020 * across, at + 0.020 * across], 0.013))
+        outer = np.stack([at + 0.012 * along, line[6], line[7]]) + step * across
+        stumps.append(Stroke(outer, 0.024, 1.0))
+        stumps.append(Stroke(outer - 0.011 * across, 0.006, 1.0))
+        calluses.append((*(at + 0.5 * step * across), 0.026, 1.0))
+        where.append((*(at + 0.02 * along + 0.5 * step * across), 0.042, 1.0))
         blood = scene.canvas.glow(float(line[-2, 0]), float(line[-2, 1]), 0.016, 0.034)
-        film = film + (0.09 + 0.08 * lesion.severity) * blood * scene.lungs[side]
-    film = film + 0.15 * scene.canvas.dots(calluses, blur=0.005)
-    film = film + 0.12 * scene.canvas.stroked(stumps)
-    film = film - 0.13 * scene.canvas.stroked(gaps)
+        film = film + (0.06 + 0.08 * lesion.severity) * blood * scene.lungs[side]
+    film = film + (0.03 + 0.05 * lesion.severity) * scene.canvas.dots(calluses, blur=0.008)
+    film = film + 0.11 * scene.canvas.stroked(stumps, blur=0.0015)
+    film = film - 0.15 * scene.canvas.stroked(gaps)
     return film, scene.canvas.dots(where) > 0.5
 
 
