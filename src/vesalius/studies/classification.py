@@ -45,6 +45,7 @@ MEASURES = {
                    "coverage_error", "brier", "ece"),
     "multiclass": ("macro_auroc", "accuracy", "balanced_accuracy", "macro_f1", "brier", "ece"),
 }  # fmt: skip
+DECIDED = ("sensitivity", "specificity", "threshold")
 
 
 def classification(
@@ -99,7 +100,7 @@ def score_ledgers(
         scores = {method: (*scores[method], *found[method]) for method in ledgers}
         if protocol == "sound":
             differences, comparison = _compared(tests, replicates=replicates, seed=seed)
-            sections += _told(found, tests)
+            sections += _told(found, tests, _protocol_words(ledgers))
             sections += comparison
             sections.append(_calibration(tests, validations))
             scores |= differences
@@ -113,23 +114,52 @@ def rows_of(ledger: Predictions, split: str) -> Predictions | None:
     return ledger.split(split)
 
 
-def _told(scores: Scores, tests: Ledgers) -> list[Section]:
+def _protocol_words(ledgers: Ledgers) -> tuple[str, str]:
+    """Say what was scored and how scores became yes and no, as it was with these ledgers."""
+    whole = [method for method, ledger in ledgers.items() if rows_of(ledger, "test") is None]
+    cut = [method for method, ledger in ledgers.items() if rows_of(ledger, "validation") is None]
+    if not whole:
+        scored = "The test split alone."
+    else:
+        scored = f"All rows{_only(whole, ledgers)}: no row is marked as of the test split."
+    if next(iter(ledgers.values())).task == "multiclass":
+        return scored, "The class that scores highest is decided."
+    chosen = (
+        "Thresholds were chosen label by label on the validation split, for the highest F1: never "
+        "on the cases that are judged."
+    )
+    if not cut:
+        return scored, chosen
+    uncut = (
+        f"No validation rows{_only(cut, ledgers)}: probabilities are cut at 0.5, other scores "
+        "decide nothing."
+    )
+    return scored, uncut if len(cut) == len(ledgers) else f"{chosen} {uncut}"
+
+
+def _only(methods: list[str], ledgers: Ledgers) -> str:
+    return "" if len(methods) == len(ledgers) else f" of {', '.join(methods)}"
+
+
+def _told(scores: Scores, tests: Ledgers, words: tuple[str, str]) -> list[Section]:
     task = next(iter(tests.values())).task
+    scored, decided = words
     overall: list[Block] = [summary_table(scores, measures=MEASURES[task])]
     if task == "multiclass":
         best = _best(scores)
         overall.append(_confusion(tests[best], best))
     return [
-        Section(
-            TITLE,
-            "The test split alone. Thresholds of F1 and exact match were chosen label by label on "
-            "the validation split.",
-            overall,
-        ),
+        Section(TITLE, f"{scored} {decided}", overall),
         Section(
             "Which findings, and how surely?",
             "AUROC is the chance that a case with the finding ranks above one without it.",
             [figures.forest(scores), label_table(scores)],
+        ),
+        Section(
+            "What is found, and what is missed?",
+            "Sensitivity is the share of the cases with the finding that are called present, "
+            f"specificity the share of those without it that are called absent. {decided}",
+            [label_table(scores, measures=DECIDED)],
         ),
     ]
 
