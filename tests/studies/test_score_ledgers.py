@@ -67,3 +67,10 @@ def test_a_ledger_without_positives_says_why_it_has_no_number():
     said = answer(scored({"m": none}).scores)
     assert said.startswith("No macro AUROC could be measured: ")
     assert "no positive case" in said
+
+
+@pytest.mark.parametrize("splits", [None, split("validation", "test")])
+def test_a_temperature_is_spoken_of_only_where_one_was_chosen(splits):
+    last = scored({"m": ledger(splits=splits)}).sections[-1]
+    assert last.title == "Can the scores be taken as probabilities?"
+    assert ("temperature" in last.why) == (splits is not None)

@@ -45,6 +45,11 @@ MEASURES = {
                    "coverage_error", "brier", "ece"),
     "multiclass": ("macro_auroc", "accuracy", "balanced_accuracy", "macro_f1", "brier", "ece"),
 }  # fmt: skip
+POOLED = {
+    "multilabel": "All labels pooled, 15 bins. The first table's ECE is another: the labels' mean.",
+    "multiclass": "The highest score of each case, 15 bins. The first table has the ECE with its "
+    "interval.",
+}
 DECIDED = ("sensitivity", "specificity", "threshold")
 
 
@@ -122,7 +127,7 @@ def _protocol_words(ledgers: Ledgers) -> tuple[str, str]:
         scored = "The test split alone."
     else:
         scored = f"All rows{_only(whole, ledgers)}: no row is marked as of the test split."
-    if next(iter(ledgers.values())).task == "multiclass":
+    if _task(ledgers) == "multiclass":
         return scored, "The class that scores highest is decided."
     chosen = (
         "Thresholds were chosen label by label on the validation split, for the highest F1: never "
@@ -137,15 +142,18 @@ def _protocol_words(ledgers: Ledgers) -> tuple[str, str]:
     return scored, uncut if len(cut) == len(ledgers) else f"{chosen} {uncut}"
 
 
+def _task(ledgers: Ledgers) -> str:
+    return next(iter(ledgers.values())).task
+
+
 def _only(methods: list[str], ledgers: Ledgers) -> str:
     return "" if len(methods) == len(ledgers) else f" of {', '.join(methods)}"
 
 
 def _told(scores: Scores, tests: Ledgers, words: tuple[str, str]) -> list[Section]:
-    task = next(iter(tests.values())).task
     scored, decided = words
-    overall: list[Block] = [summary_table(scores, measures=MEASURES[task])]
-    if task == "multiclass":
+    overall: list[Block] = [summary_table(scores, measures=MEASURES[_task(tests)])]
+    if _task(tests) == "multiclass":
         best = _best(scores)
         overall.append(_confusion(tests[best], best))
     return [
@@ -218,15 +226,13 @@ def _calibration(tests: Ledgers, validations: Mapping[str, Predictions | None]) 
     blocks: list[Block] = [figures.reliability(raw, caption="As the methods score.")]
     if scaled:
         columns = ("Method", Column("ECE"), Column("T"), Column("ECE, scaled"))
-        note = "All labels pooled, 15 bins. The first table has the ECE with its interval."
+        note = POOLED[_task(tests)]
         blocks.append(figures.reliability(scaled, caption="After temperature scaling."))
         blocks.append(Table(columns, rows, notes=[note]))
-    return Section(
-        title,
-        "Of the cases that score 0.8, eight in ten should have the finding. One temperature T a "
-        "method, chosen on validation, stretches or shrinks its logits.",
-        blocks,
-    )
+    why = "Of the cases that score 0.8, eight in ten should have the finding."
+    if scaled:
+        why += " One temperature T a method, chosen on validation, stretches or shrinks its logits."
+    return Section(title, why, blocks)
 
 
 def _bins(curve: Reliability) -> figures.Bins:
