@@ -74,3 +74,13 @@ def test_a_temperature_is_spoken_of_only_where_one_was_chosen(splits):
     last = scored({"m": ledger(splits=splits)}).sections[-1]
     assert last.title == "Can the scores be taken as probabilities?"
     assert ("temperature" in last.why) == (splits is not None)
+
+
+def test_a_difference_bears_the_remarks_on_its_p_value_but_not_its_own_name():
+    truth = ledger()
+    right = replace(truth, scores_NC=0.9 * truth.truths_NC + 0.05)
+    found = scored({"right": right, "guess": truth})
+    [score] = found.scores["guess − right"]
+    assert score.note == (
+        "patients unknown: cases treated as independent; p is as small as 10,000 swaps allow"
+    )

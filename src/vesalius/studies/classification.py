@@ -12,6 +12,7 @@ import numpy as np
 from vesalius.core import Predictions, Score
 from vesalius.core.files import slug
 from vesalius.evaluation import (
+    Comparison,
     Reliability,
     apply_temperature,
     holm,
@@ -194,6 +195,7 @@ def _compared(
     rows = []
     for (a, b), test, p_holm in zip(pairs, tested, corrected, strict=True):
         score = paired_difference(tests[a], tests[b], replicates=replicates, seed=seed)
+        score = replace(score, note=_notes_of(score, test))
         pair = f"{a} − {b}"
         scores[pair] = (score,)
         rows.append((pair, score, _p(test.p_value), _p(float(p_holm))))
@@ -205,6 +207,12 @@ def _compared(
         [Table(columns, rows)],
     )
     return scores, [section]
+
+
+def _notes_of(difference: Score, test: Comparison) -> str:
+    """Return the remarks on an interval and its p-value, without the pair: the row names it."""
+    _, *remarks = difference.note.split("; ")
+    return "; ".join(dict.fromkeys(filter(None, [*remarks, *test.note.split("; ")])))
 
 
 def _calibration(tests: Ledgers, validations: Mapping[str, Predictions | None]) -> Section:
