@@ -66,7 +66,7 @@ def test_the_terminal_names_copies_across_splits(tmp_path, capsys):
     )
     print_inspection(found, tmp_path / "page.html")
     said = capsys.readouterr().out
-    assert "3 images occur in more than one split" in said
+    assert "images that occur in several splits: 3" in said
     assert "2 cases where every label is known to be absent" in said
 
 
