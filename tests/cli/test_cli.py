@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from vesalius.cli.terminal import print_inspection
 from vesalius.core import Predictions
+from vesalius.data import inspect, read
 from vesalius.evaluation import write_ledger
 
 
@@ -55,6 +58,16 @@ def test_inspect_counts_a_folder_and_writes_its_page(tmp_path):
     assert "7 cases" in done.stdout
     assert "broken.png" in done.stdout
     assert (tmp_path / "seen" / "page.html").stat().st_size > 10_000
+
+
+def test_the_terminal_names_copies_across_splits(tmp_path, capsys):
+    found = replace(
+        inspect(read("phantom", n=4, image_size=64)), duplicates_across_splits=3, no_label=2
+    )
+    print_inspection(found, tmp_path / "page.html")
+    said = capsys.readouterr().out
+    assert "images that occur in several splits: 3" in said
+    assert "2 cases where every label is known to be absent" in said
 
 
 def test_predictions_of_another_tool_are_scored_and_compared(tmp_path):

@@ -10,8 +10,12 @@ import select
 import shutil
 import subprocess
 import time
+from base64 import b64decode
+from io import BytesIO
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from vesalius.reporting import render
 
@@ -32,6 +36,11 @@ SEEN = """JSON.stringify({
     e.getBoundingClientRect().right > document.documentElement.clientWidth + 1
     && !e.closest('.scroll, .picture, pre') && getComputedStyle(e).position !== 'absolute'
   ).map(e => e.outerHTML.slice(0, 80))})"""
+
+RIGHT_EDGE = """(() => {
+  const p = document.querySelector('.wide .picture'), r = p.getBoundingClientRect();
+  return JSON.stringify({hidden: p.scrollWidth - p.clientWidth,
+    clip: {x: r.right - 4, y: r.top + window.scrollY + 12, width: 2, height: r.height - 24}})})()"""
 
 
 class Browser:
@@ -170,3 +179,18 @@ def test_the_policy_stops_what_would_run(browser, address):
         "document.body.append(s); return 0 })()"
     )
     assert json.loads(browser.value(SEEN))["ran"] is False
+
+
+def test_a_wide_figure_shows_on_a_phone_that_it_goes_on(browser, address):
+    browser.open(address, width=390, height=800)
+    edge = json.loads(browser.value(RIGHT_EDGE))
+    assert edge["hidden"] > 20
+
+    def greys(scrolled):
+        browser.value(f"document.querySelector('.wide .picture').scrollLeft = {scrolled}; 0")
+        shot = browser.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True,
+                           clip={**edge["clip"], "scale": 1})  # fmt: skip
+        return np.asarray(Image.open(BytesIO(b64decode(shot["data"]))).convert("L"))
+
+    assert greys(0).max() < 235
+    assert greys(edge["hidden"]).min() > 250

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vesalius.core import Box, Mask, Regions
+from vesalius.core import ArrayImages, Box, Mask, Regions
 from vesalius.data import inspect, read
-from vesalius.reporting import Details, Figure, Table
+from vesalius.reporting import Details, Figure, Notice, Table
 from vesalius.studies.audit import audit_section, contact_sheet
 
 
@@ -19,7 +19,9 @@ def cases():
 def tables(section):
     inner = [block for d in section.blocks if isinstance(d, Details) for block in d.blocks]
     return {
-        str(getattr(block.columns[0], "name", block.columns[0])): [tuple(row) for row in block.rows]
+        str(getattr(block.columns[0], "name", block.columns[0])): [
+            tuple(getattr(row, "cells", row)) for row in block.rows
+        ]
         for block in [*section.blocks, *inner]
         if isinstance(block, Table)
     }
@@ -71,3 +73,36 @@ def test_a_broken_mask_does_not_stop_the_picture(tmp_path):
     [(name, reason)] = tables(section)["Image"]
     assert name == "a.png"
     assert "m.png is not a readable image" in reason
+
+
+def notices(section):
+    return " ".join(block.text for block in section.blocks if isinstance(block, Notice))
+
+
+def test_copies_across_splits_are_warned_of(cases):
+    pixels = np.repeat(np.arange(3, dtype=np.uint8), [2, 1, 1])[:, None, None] * np.ones((8, 8))
+    images = ArrayImages(pixels.astype(np.uint8), list(cases.case_ids))
+    leaky = replace(cases, images=images, regions=None)
+    leaky = replace(leaky, splits=np.array(["train", "test", "train", "validation"]))
+    assert "1 image occurs in more than one split" in notices(audit_section(leaky, inspect(leaky)))
+    clean = replace(leaky, splits=np.array(["train", "train", "test", "validation"]))
+    assert "occurs" not in notices(audit_section(clean, inspect(clean)))
+
+
+def test_positives_are_counted_by_split_in_the_order_of_a_study(cases):
+    parted = replace(cases, splits=np.array(["validation", "test", "train", "train"]))
+    section = audit_section(parted, inspect(parted))
+    [table] = [b for b in section.blocks if isinstance(b, Table) and b.columns[0] == "Label"]
+    assert [c.name for c in table.columns[-3:]] == ["train", "validation", "test"]
+    labels_NC = parted.labels_NC
+    assert table.rows[0].cells[-3:] == (
+        int((labels_NC[2:, 0] == 1).sum()),
+        int(labels_NC[0, 0] == 1),
+        int(labels_NC[1, 0] == 1),
+    )
+
+
+def test_cases_without_any_finding_are_counted(cases):
+    bare = replace(cases, labels_NC=np.zeros_like(cases.labels_NC))
+    shown = dict(tables(audit_section(bare, inspect(bare)))["What"])
+    assert shown["Cases where every label is known to be absent"] == 4

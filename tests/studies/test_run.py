@@ -156,6 +156,25 @@ def test_what_cannot_be_measured_is_said_on_the_page(bare, tmp_path):
     assert "Patients are not known" in page
 
 
+def test_a_model_that_was_never_trained_is_said_at_the_top_and_on_the_terminal(
+    bare, tmp_path, caplog
+):
+    made = run_study(recipe_of(bare), tmp_path / "run", progress=False)
+    page = made.file("page.html").read_text()
+    assert page.index("tiny was never trained") < page.index('id="content"')
+    assert page.count("tiny was never trained") == 1
+    assert "tiny was never trained" in caplog.text
+
+
+def test_a_model_that_was_trained_is_not_called_untrained(run):
+    assert "was never trained" not in run.file("page.html").read_text()
+
+
+def test_the_naive_recall_stands_beside_the_grouped_one(run):
+    page = run.file("page.html").read_text()
+    assert "retrieval, naive" in page
+
+
 def test_without_patients_the_split_must_be_allowed(bare, tmp_path):
     with pytest.raises(DataError, match="no_patient_id"):
         run_study(recipe_of({**bare, "split": {}}), tmp_path / "run", progress=False)

@@ -88,6 +88,10 @@ def print_inspection(found: Inspection, page: Path) -> None:
         typer.echo(f"  {name}: {count:,} cases")
     if found.shared_patients:
         typer.echo(f"  {found.shared_patients:,} patients lie in more than one split")
+    if found.duplicates_across_splits:
+        typer.echo(f"  images that occur in several splits: {found.duplicates_across_splits:,}")
+    if found.no_label:
+        typer.echo(f"  {found.no_label:,} cases where every label is known to be absent")
     for size, count in list(found.sizes.items())[:3]:
         typer.echo(f"  {count:,} images of {size}")
     if found.masks:

@@ -11,7 +11,8 @@ from typing import Any
 class Score:
     """A measure's value, its interval and what it rests on. No bare number leaves the library.
 
-    ``low`` and ``high`` are NaN where no interval can be had; ``note`` then says why.
+    ``low`` and ``high`` are NaN where no interval can be had; ``note`` then says why, and whatever
+    else a reader must know; its remarks are parted by ``"; "``.
     ``n`` counts cases, ``clusters`` the independent units (patients) behind the interval,
     ``positives`` the cases with the label. ``protocol`` names the fixed procedure with its version
     (``linear_probe/v1``); ``redrawn`` counts bootstrap replicates that missed a class.

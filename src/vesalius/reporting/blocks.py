@@ -58,7 +58,7 @@ class Table:
     """A table whose first column names its rows.
 
     A cell is text, a count (int), a plain number (float), a :class:`Score` (printed with its
-    interval, or with a footnote that says why there is none), or None (a dash).
+    interval or the reason why there is none; its other remarks are footnotes), or None (a dash).
     """
 
     columns: Sequence[Column | str]
@@ -104,13 +104,17 @@ class CardScore:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One case: its picture (PNG or JPEG bytes), the words about it, the model's scores."""
+    """One case: its picture (PNG or JPEG bytes), the words about it, the model's scores.
+
+    ``legend`` says what is outlined on the picture.
+    """
 
     image: bytes
     alt: str
     title: str = ""
     text: str = ""
     scores: Sequence[CardScore] = ()
+    legend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,8 @@ class Tile:
 class Page:
     """Everything that one study has to say.
 
-    ``question`` is the headline, ``answer`` the sentence below it. ``created`` is a date that the
+    ``question`` is the headline, ``answer`` the sentence below it, ``notices`` what must be known
+    to read the answer rightly; ``notes`` stand at the end. ``created`` is a date that the
     caller gives: rendering reads no clock.
     """
 
@@ -165,6 +170,7 @@ class Page:
     answer: str = ""
     tiles: Sequence[Tile] = ()
     sections: Sequence[Section] = ()
+    notices: Sequence[Notice] = ()
     notes: Sequence[str] = ()
     recipe_yaml: str = ""
     command: str = ""

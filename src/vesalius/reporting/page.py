@@ -16,6 +16,7 @@ from typing import Any
 from vesalius.core import Score
 from vesalius.reporting import numbers
 from vesalius.reporting.blocks import Block, Figure, Page
+from vesalius.reporting.footnotes import key_notes
 from vesalius.reporting.table_view import MARK_WIDTH, table_view
 
 POLICY = (
@@ -93,6 +94,7 @@ def _environment() -> Any:
     environment.filters["percent"] = _percent
     environment.filters["beside"] = beside
     environment.filters["kind"] = lambda block: type(block).__name__
+    environment.filters["key_notes"] = key_notes
     environment.filters["table_view"] = table_view
     return environment
 

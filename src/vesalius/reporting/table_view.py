@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite
-from string import ascii_lowercase
 
 from vesalius.core import Score
 from vesalius.reporting import numbers
 from vesalius.reporting.blocks import Cell, Column, Row, Table
+from vesalius.reporting.footnotes import Footnotes, placed, sentence
 
 MARK_WIDTH = 80  # CSS pixels, and the units of the marks' own coordinates
 NUMBER = re.compile(r"[<>≤≥≈±+−-]?\s*\d|–$")
@@ -28,12 +28,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class CellView:
-    """``kind`` is ``text``, ``number`` or ``score``; ``footnote`` the letter of its reason."""
+    """``kind`` is ``text``, ``number`` or ``score``; ``footnotes`` are letters."""
 
     kind: str
     value: str
     interval: str = ""
-    footnote: str = ""
+    footnotes: tuple[str, ...] = ()
     title: str = ""
     mark: Mark | None = None
 
@@ -43,7 +43,7 @@ class RowView:
     head: CellView
     cells: list[CellView]
     kind: str
-    footnote: str
+    footnotes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,48 +51,41 @@ class TableView:
     caption: str
     groups: list[tuple[str, int]]
     columns: list[Column]
+    column_footnotes: list[tuple[str, ...]]
     numeric: list[bool]
     rows: list[RowView]
     footnotes: list[tuple[str, str]]
     notes: list[str]
 
 
-@dataclass(slots=True)
-class _Footnotes:
-    letters: dict[str, str] = field(default_factory=dict)
-
-    def letter(self, note: str) -> str:
-        if not note:
-            return ""
-        count = len(self.letters)
-        turn, place = divmod(count, 26)
-        return self.letters.setdefault(note, ascii_lowercase[place] + (str(turn) if turn else ""))
-
-
 def table_view(table: Table) -> TableView:
     """Return what the template prints of a table."""
     columns = [Column(c) if isinstance(c, str) else c for c in table.columns]
     rows = [row if isinstance(row, Row) else Row(row) for row in table.rows]
+    rows = [row for row in rows if columns]
+    padded = [[*row.cells, *[None] * len(columns)][: len(columns)] for row in rows]
     axes = _axes(columns, rows)
-    footnotes = _Footnotes()
+    at = placed(padded)
+    footnotes = Footnotes()
+    heads = [footnotes.marks(at.columns.get(j, ())) for j in range(len(columns))]
     views = []
-    for row in rows:
-        padded = [*row.cells, *[None] * (len(columns) - len(row.cells))][: len(columns)]
-        mark = footnotes.letter(row.note)
-        cells = [
-            _cell(cell, column, axes.get(_axis_name(column)), footnotes)
-            for cell, column in zip(padded, columns, strict=True)
-        ]
-        if cells:
-            views.append(RowView(cells[0], cells[1:], row.kind, mark))
+    for i, (row, cells) in enumerate(zip(rows, padded, strict=True)):
+        of_row = footnotes.marks([row.note, *at.rows.get(i, ())])
+        shown = [
+            _cell(cell, column, axes.get(_axis_name(column)),
+                  footnotes.marks(at.cells.get((i, j), ())))
+            for j, (cell, column) in enumerate(zip(cells, columns, strict=True))
+        ]  # fmt: skip
+        views.append(RowView(shown[0], shown[1:], row.kind, of_row))
     return TableView(
         caption=table.caption,
         groups=_groups(columns) if any(column.group for column in columns) else [],
         columns=columns,
+        column_footnotes=heads,
         numeric=[i > 0 and _is_numeric(i, rows) for i in range(len(columns))],
         rows=views,
-        footnotes=[(letter, note) for note, letter in footnotes.letters.items()],
-        notes=list(table.notes),
+        footnotes=footnotes.texts,
+        notes=[*table.notes, *(sentence(remark) for remark in at.everywhere)],
     )
 
 
@@ -100,16 +93,14 @@ def _cell(
     cell: Cell,
     column: Column,
     axis: tuple[float, float] | None,
-    footnotes: _Footnotes,
+    footnotes: tuple[str, ...],
 ) -> CellView:
     if cell is None:
         return CellView("number", "–")
     if isinstance(cell, Score):
         printed = numbers.score(cell, digits=column.digits, percent=column.percent)
-        letter = "" if printed.interval else footnotes.letter(printed.note)
-        title = _title(cell)
         mark = _mark(cell, axis, column.chance) if column.marks else None
-        return CellView("score", printed.value, printed.interval, letter, title, mark)
+        return CellView("score", printed.value, printed.interval, footnotes, _title(cell), mark)
     if isinstance(cell, str):
         return CellView("text", cell)
     if isinstance(cell, int) and not isinstance(cell, bool):
@@ -125,7 +116,6 @@ def _title(score: Score) -> str:
     parts.append(f"{score.clusters:,} independent units" if score.clusters else "")
     parts.append(score.protocol)
     parts.append(f"{score.redrawn:,} replicates redrawn" if score.redrawn else "")
-    parts.append(score.note)
     return "; ".join(part for part in parts if part)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from vesalius.core import Score
 from vesalius.reporting import numbers
 from vesalius.reporting.blocks import Cell, Column, Row, Table, Tile
+from vesalius.reporting.footnotes import placed, remarks, sentence
 from vesalius.reporting.measures import measure
 
+FEW = 10  # cases with, or without, a label: fewer, and a bootstrap's interval is too narrow
 Scores = Mapping[str, Sequence[Score]]
 Reference = Mapping[str, Mapping[str, float]]
 
@@ -24,12 +27,14 @@ def summary_table(
 ) -> Table:
     """Return one row a method and one column a measure, from the scores that bear no label.
 
-    ``measures`` chooses and orders the columns (empty: all, as they come). ``reference`` are
+    ``measures`` chooses and orders the columns (empty: all, as they come); one that nobody has
+    gets none, such as the exact match of a single label. ``reference`` are
     published figures, ``rows[method][measure]``, set below ours for reference; ``source`` names
     their paper.
     """
     overall = {method: _by_name(scores) for method, scores in scores_by_method.items()}
-    names = tuple(measures) or _names(scores_by_method)
+    present = {*_names(scores_by_method), *(n for own in (reference or {}).values() for n in own)}
+    names = tuple(n for n in measures if n in present) if measures else _names(scores_by_method)
     counts = {method: _n(list(found.values())) for method, found in overall.items()}
     rows = [
         Row((method, counts[method], *(overall[method].get(name) for name in names)))
@@ -54,7 +59,10 @@ def label_table(
     caption: str = "",
     marks: bool = True,
 ) -> Table:
-    """Return one row a label: positives, prevalence, then every measure by every method."""
+    """Return one row a label: positives, prevalence, then every measure by every method.
+
+    A label with too few cases on one side is marked: its intervals are too narrow.
+    """
     found = {
         method: {(s.name, s.label): s for s in reversed(scores) if s.label}
         for method, scores in scores_by_method.items()
@@ -75,7 +83,7 @@ def label_table(
     for label in labels:
         own = [score for score in every if score.label == label]
         cells = [found[method].get((name, label)) for name in names for method in found]
-        rows.append(Row((label, *_positives(own), *cells)))
+        rows.append(Row((label, *_positives(own), *cells), note=_few(own)))
     return Table(columns, rows, caption, _interval_notes(scores_by_method))
 
 
@@ -109,13 +117,19 @@ def scores_markdown(
     heads = [c.name if isinstance(c, Column) else c for c in table.columns]
     lines = [_line([_plain(head) for head in heads]), "|:---" + "|---:" * (len(heads) - 1) + "|"]
     footnotes: list[str] = []
+    everywhere = placed(row.cells for row in table.rows if isinstance(row, Row)).everywhere
     for row in table.rows:
         assert isinstance(row, Row)
-        cells = [_markdown_cell(cell, footnotes) for cell in row.cells]
+        cells = [_markdown_cell(cell, everywhere, footnotes) for cell in row.cells]
         if row.note:
             cells[0] += _mark(row.note, footnotes)
         lines.append(_line(cells))
-    tail = [*table.notes, *(f"[{i}] {_plain(note)}" for i, note in enumerate(footnotes, 1))]
+    shared = [_plain(sentence(remark)) for remark in everywhere]
+    tail = [
+        *table.notes,
+        *shared,
+        *(f"[{i}] {_plain(note)}" for i, note in enumerate(footnotes, 1)),
+    ]
     return "\n".join([*lines, "", *(line for note in tail for line in (note, ""))])
 
 
@@ -144,13 +158,25 @@ def _positives(scores: Sequence[Score]) -> tuple[Cell, Cell]:
     return None, None
 
 
+def _few(scores: Sequence[Score]) -> str:
+    """Say which side of a label is so rare that intervals which rest on it cannot be trusted."""
+    for score in scores:
+        if score.positives is not None and isfinite(score.low):
+            sides = {"positives": score.positives, "negatives": score.n - score.positives}
+            rare = [side for side, count in sides.items() if 0 < count < FEW]
+            if rare:
+                cases = " and ".join(f"fewer than {FEW} {side}" for side in rare)
+                return f"{cases}: intervals that rest on them are too narrow"
+    return ""
+
+
 def _column(name: str, *, marks: bool, method: str = "") -> Column:
     known = measure(name)
     return Column(
         method or known.title,
         group=known.title if method else "",
         better=known.better,
-        marks=marks,
+        marks=marks and bool(known.better or known.chance is not None),
         chance=known.chance,
     )
 
@@ -169,14 +195,14 @@ def _interval_notes(scores_by_method: Scores) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _markdown_cell(cell: Cell, footnotes: list[str]) -> str:
+def _markdown_cell(cell: Cell, everywhere: Sequence[str], footnotes: list[str]) -> str:
     if cell is None:
         return "–"
     if isinstance(cell, Score):
         printed = numbers.score(cell)
-        if printed.interval:
-            return f"{printed.value} {printed.interval}"
-        return printed.value + _mark(printed.note, footnotes)
+        shown = f"{printed.value} {printed.interval}".strip()
+        own = [remark for remark in remarks(cell) if remark not in everywhere]
+        return shown + "".join(_mark(remark, footnotes) for remark in own)
     if isinstance(cell, str):
         return _plain(cell)
     return f"{cell:,}" if isinstance(cell, int) else numbers.number(cell)

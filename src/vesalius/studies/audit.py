@@ -5,7 +5,7 @@ from __future__ import annotations
 from vesalius.core import CaseSet, ImageError
 from vesalius.data import Inspection
 from vesalius.data.inspection.region_counts import QuestionCount
-from vesalius.reporting import Block, Column, Details, Notice, Section, Table, figures
+from vesalius.reporting import Block, Column, Details, Notice, Row, Section, Table, figures
 from vesalius.studies.outlines import outlines
 
 PICTURES = 12
@@ -18,10 +18,7 @@ def audit_section(cases: CaseSet, found: Inspection) -> Section:
     """Return counts, labels with their unknowns, what was left out, and a contact sheet."""
     blocks: list[Block] = [_counts(found), *_warnings(found)]
     if found.labels:
-        rows = [(c.name, c.positive, c.negative, c.unknown, c.prevalence) for c in found.labels]
-        columns = ("Label", "Positive", "Negative", "Unknown",
-                   Column("Prevalence among known", percent=True))  # fmt: skip
-        blocks.append(Table(columns, rows))
+        blocks.append(_labels(found))
         blocks.append(figures.prevalence(cases.labels_NC, cases.label_names))
     blocks += _regions(found)
     if len(found.labels) > 1 and cases.task == "multilabel":
@@ -34,7 +31,7 @@ def audit_section(cases: CaseSet, found: Inspection) -> Section:
     if found.duplicates:
         same = [(", ".join(ids),) for ids in found.duplicates[:DUPLICATES_SHOWN]]
         title = f"Images that occur more than once: {len(found.duplicates):,}"
-        blocks.append(Details(title, [Table(("Cases with the very same file",), same)]))
+        blocks.append(Details(title, [Table(("Cases with the same pixels",), same)]))
     if found.unreadable:
         broken = [(bad.name, bad.reason) for bad in found.unreadable]
         title = f"Images or masks that cannot be read: {len(broken):,}"
@@ -48,6 +45,8 @@ def _counts(found: Inspection) -> Table:
     if found.patients is not None:
         rows.append(("Most cases of one patient", found.most_per_patient))
     rows += [(f"Cases in {name}", count) for name, count in found.splits.items()]
+    if found.labels:
+        rows.append(("Cases where every label is known to be absent", found.no_label))
     if found.texts is not None:
         texts = found.texts
         rows.append(("Cases with a text", texts.present))
@@ -63,13 +62,26 @@ def _counts(found: Inspection) -> Table:
     return Table(("What", "Count"), rows)
 
 
+def _labels(found: Inspection) -> Table:
+    by_split = [Column(split, group="Positive in") for split in found.splits]
+    columns: list[Column | str] = ["Label", "Positive", "Negative", "Unknown"]
+    columns += [Column("Prevalence among known", percent=True), *by_split]
+    rows = [
+        Row((own.name, own.positive, own.negative, own.unknown, own.prevalence,
+             *(own.positive_by_split.get(split, 0) for split in found.splits)))
+        for own in found.labels
+    ]  # fmt: skip
+    return Table(columns, rows)
+
+
 def _steps(found: Inspection) -> Details:
     """List the ways from stored values to pixels, the most frequent first."""
     rows: list[tuple[str, int]] = list(found.steps.items())[:STEPS_SHOWN]
     rest = list(found.steps.values())[STEPS_SHOWN:]
     if rest:
         rows.append((f"{len(rest):,} other ways", sum(rest)))
-    title = f"How files became pixels: {len(found.steps):,} ways"
+    ways = len(found.steps)
+    title = f"How files became pixels: {ways:,} {'way' if ways == 1 else 'ways'}"
     return Details(title, [Table(("Steps", "Images"), rows)])
 
 
@@ -80,12 +92,22 @@ def _warnings(found: Inspection) -> list[Notice]:
             f"{found.shared_patients:,} patients lie in more than one split: scores on test are "
             "then too good. Split by patient instead (split.by=patient)."
         )
+    if found.duplicates_across_splits:
+        notices.append(
+            f"{_groups(found.duplicates_across_splits)} in more than one split: the test set then "
+            "holds what was learnt from, and scores on it are too good. Leave the copies out, or "
+            "give them one patient id."
+        )
     if found.patients is None:
         notices.append(
             "The source names no patients: images of one patient may lie on both sides of a split, "
             "and intervals treat every case as independent."
         )
     return [Notice(text, "warning") for text in notices]
+
+
+def _groups(n: int) -> str:
+    return "1 image occurs" if n == 1 else f"{n:,} images occur, with the same pixels,"
 
 
 def _regions(found: Inspection) -> list[Block]:

@@ -12,6 +12,7 @@ import numpy as np
 from vesalius.core import Predictions, Score
 from vesalius.core.files import slug
 from vesalius.evaluation import (
+    Comparison,
     Reliability,
     apply_temperature,
     holm,
@@ -45,6 +46,12 @@ MEASURES = {
                    "coverage_error", "brier", "ece"),
     "multiclass": ("macro_auroc", "accuracy", "balanced_accuracy", "macro_f1", "brier", "ece"),
 }  # fmt: skip
+POOLED = {
+    "multilabel": "All labels pooled, 15 bins. The first table's ECE is another: the labels' mean.",
+    "multiclass": "The highest score of each case, 15 bins. The first table has the ECE with its "
+    "interval.",
+}
+DECIDED = ("sensitivity", "specificity", "threshold")
 
 
 def classification(
@@ -99,7 +106,7 @@ def score_ledgers(
         scores |= {method: (*scores[method], *found[method]) for method in ledgers}
         if protocol == "sound":
             differences, comparison = _compared(tests, replicates=replicates, seed=seed)
-            sections += _told(found, tests)
+            sections += _told(found, tests, _protocol_words(ledgers))
             sections += comparison
             sections.append(_calibration(tests, validations))
             scores |= differences
@@ -113,23 +120,55 @@ def rows_of(ledger: Predictions, split: str) -> Predictions | None:
     return ledger.split(split)
 
 
-def _told(scores: Scores, tests: Ledgers) -> list[Section]:
-    task = next(iter(tests.values())).task
-    overall: list[Block] = [summary_table(scores, measures=MEASURES[task])]
-    if task == "multiclass":
+def _protocol_words(ledgers: Ledgers) -> tuple[str, str]:
+    """Say what was scored and how scores became yes and no, as it was with these ledgers."""
+    whole = [method for method, ledger in ledgers.items() if rows_of(ledger, "test") is None]
+    cut = [method for method, ledger in ledgers.items() if rows_of(ledger, "validation") is None]
+    if not whole:
+        scored = "The test split alone."
+    else:
+        scored = f"All rows{_only(whole, ledgers)}: no row is marked as of the test split."
+    if _task(ledgers) == "multiclass":
+        return scored, "The class that scores highest is decided."
+    chosen = (
+        "Thresholds were chosen label by label on the validation split, for the highest F1: never "
+        "on the cases that are judged."
+    )
+    if not cut:
+        return scored, chosen
+    uncut = (
+        f"No validation rows{_only(cut, ledgers)}: probabilities are cut at 0.5, other scores "
+        "decide nothing."
+    )
+    return scored, uncut if len(cut) == len(ledgers) else f"{chosen} {uncut}"
+
+
+def _task(ledgers: Ledgers) -> str:
+    return next(iter(ledgers.values())).task
+
+
+def _only(methods: list[str], ledgers: Ledgers) -> str:
+    return "" if len(methods) == len(ledgers) else f" of {', '.join(methods)}"
+
+
+def _told(scores: Scores, tests: Ledgers, words: tuple[str, str]) -> list[Section]:
+    scored, decided = words
+    overall: list[Block] = [summary_table(scores, measures=MEASURES[_task(tests)])]
+    if _task(tests) == "multiclass":
         best = _best(scores)
         overall.append(_confusion(tests[best], best))
     return [
-        Section(
-            TITLE,
-            "The test split alone. Thresholds of F1 and exact match were chosen label by label on "
-            "the validation split.",
-            overall,
-        ),
+        Section(TITLE, f"{scored} {decided}", overall),
         Section(
             "Which findings, and how surely?",
             "AUROC is the chance that a case with the finding ranks above one without it.",
             [figures.forest(scores), label_table(scores)],
+        ),
+        Section(
+            "What is found, and what is missed?",
+            "Sensitivity is the share of the cases with the finding that are called present, "
+            f"specificity the share of those without it that are called absent. {decided}",
+            [label_table(scores, measures=DECIDED)],
         ),
     ]
 
@@ -156,6 +195,7 @@ def _compared(
     rows = []
     for (a, b), test, p_holm in zip(pairs, tested, corrected, strict=True):
         score = paired_difference(tests[a], tests[b], replicates=replicates, seed=seed)
+        score = replace(score, note=_notes_of(score, test))
         pair = f"{a} − {b}"
         scores[pair] = (score,)
         rows.append((pair, score, _p(test.p_value), _p(float(p_holm))))
@@ -167,6 +207,12 @@ def _compared(
         [Table(columns, rows)],
     )
     return scores, [section]
+
+
+def _notes_of(difference: Score, test: Comparison) -> str:
+    """Return the remarks on an interval and its p-value, without the pair: the row names it."""
+    _, *remarks = difference.note.split("; ")
+    return "; ".join(dict.fromkeys(filter(None, [*remarks, *test.note.split("; ")])))
 
 
 def _calibration(tests: Ledgers, validations: Mapping[str, Predictions | None]) -> Section:
@@ -188,15 +234,13 @@ def _calibration(tests: Ledgers, validations: Mapping[str, Predictions | None]) 
     blocks: list[Block] = [figures.reliability(raw, caption="As the methods score.")]
     if scaled:
         columns = ("Method", Column("ECE"), Column("T"), Column("ECE, scaled"))
-        note = "All labels pooled, 15 bins. The first table has the ECE with its interval."
+        note = POOLED[_task(tests)]
         blocks.append(figures.reliability(scaled, caption="After temperature scaling."))
         blocks.append(Table(columns, rows, notes=[note]))
-    return Section(
-        title,
-        "Of the cases that score 0.8, eight in ten should have the finding. One temperature T a "
-        "method, chosen on validation, stretches or shrinks its logits.",
-        blocks,
-    )
+    why = "Of the cases that score 0.8, eight in ten should have the finding."
+    if scaled:
+        why += " One temperature T a method, chosen on validation, stretches or shrinks its logits."
+    return Section(title, why, blocks)
 
 
 def _bins(curve: Reliability) -> figures.Bins:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from vesalius.core import Score
 from vesalius.evaluation import caption_groups
@@ -16,8 +17,8 @@ DIRECTIONS = {"image_to_text": "image → text", "text_to_image": "text → imag
 TITLE = "Does an image find its text, and a text its image?"
 WHY = (
     "Every test image ranks every test text by cosine, and the other way round. Texts that several "
-    "images share count as right for each of them; the naive number, where only the very own "
-    "partner counts, stands beside it."
+    "images share count as right for each of them; in the naive row only the very own partner "
+    "counts. Chance is a random order."
 )
 
 
@@ -45,7 +46,7 @@ def retrieval(context: Context, *, title: str = "retrieval") -> Outcome:
             )
         )
     blocks: list[Block] = [
-        summary_table({n: _without(s, "_naive", "_chance") for n, s in scores.items()}),
+        summary_table(_rows(scores, title)),
         figures.recall_at_k(_by_direction(scores), chance=_chance(scores[title])),
     ]
     return Outcome(scores=scores, sections=(Section(TITLE, WHY, blocks),))
@@ -67,5 +68,15 @@ def _chance(scores: tuple[Score, ...]) -> dict[int, float]:
     return {k: named[name] for k, name in names.items() if name in named}
 
 
-def _without(scores: tuple[Score, ...], *endings: str) -> tuple[Score, ...]:
-    return tuple(s for s in scores if not s.name.endswith(endings))
+def _rows(scores: Mapping[str, tuple[Score, ...]], title: str) -> dict[str, list[Score]]:
+    """Return a row a model with its naive row below, and chance last, in the same columns."""
+    rows: dict[str, list[Score]] = {}
+    for name, own in scores.items():
+        rows[name] = [s for s in own if not s.name.endswith(("_naive", "_chance"))]
+        rows[f"{name}, naive"] = _ending(own, "_naive")
+    return {**rows, "chance": _ending(scores[title], "_chance")}
+
+
+def _ending(scores: tuple[Score, ...], ending: str) -> list[Score]:
+    found = [score for score in scores if score.name.endswith(ending)]
+    return [replace(score, name=score.name.removesuffix(ending)) for score in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,14 +13,16 @@ import yaml
 from vesalius.core import Run, Score
 from vesalius.core.files import write_atomic, write_json
 from vesalius.data import Inspection
-from vesalius.reporting import Page, Section, Tile, render, scores_markdown, summary_table
+from vesalius.reporting import Notice, Page, Section, Tile, render, scores_markdown, summary_table
 from vesalius.reporting import tile as key_figure
+from vesalius.reporting.measures import measure
 from vesalius.studies.audit import audit_section
 from vesalius.studies.fingerprint import fingerprint
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.recipe import EVALUATIONS, Recipe
 from vesalius.studies.separability import FROZEN
 
+log = logging.getLogger(__name__)
 Scores = Mapping[str, Sequence[Score]]
 PUBLISHED = "iu_xray_published"
 PUBLISHED_MEASURES = ("macro_f1", "exact_match", "lrap", "coverage_error", "inter", "intra")
@@ -41,6 +44,8 @@ def write_page(finished: Finished) -> None:
     """Write ``page.html``, ``scores.md`` and ``figures/`` into the Run."""
     page = compose(finished)
     run = finished.context.run
+    for notice in page.notices:
+        log.warning("%s", notice.text)
     write_atomic(run.file("page.html"), render(page))
     write_atomic(run.file("scores.md"), _markdown(page, finished))
 
@@ -65,6 +70,7 @@ def compose(finished: Finished) -> Page:
         answer=answer(context.found.scores),
         tiles=_tiles(context.found.scores),
         sections=sections,
+        notices=_notices(finished),
         notes=(*_notes(finished), "Research use only: not for diagnosis."),
         recipe_yaml=yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True),
         command=f"vesalius study run {context.run.path.name}/recipe.json",
@@ -82,17 +88,28 @@ def answer(scores: Scores) -> str:
     'Macro AUROC on 300 test cases: zero-shot 0.810 [0.780, 0.840].'
     """
     sentences = [_ranking(scores), *_differences(scores), _retrieval(scores)]
-    return " ".join(sentence for sentence in sentences if sentence) or "No number was asked for."
+    said = " ".join(sentence for sentence in sentences if sentence)
+    return said or _line(scores, "silhouette") or "No number was measured."
 
 
 def _ranking(scores: Scores) -> str:
-    found = {method: _named(own, "macro_auroc") for method, own in scores.items()}
+    """Give the macro AUROC of each method, or say why no method has one."""
+    found = [_named(own, "macro_auroc") for own in scores.values()]
+    lacking = [score.note for score in found if score is not None and score.note]
+    if any(score is not None for score in found) and not _line(scores, "macro_auroc"):
+        return f"No macro AUROC could be measured{f': {lacking[0]}' if lacking else ''}."
+    return _line(scores, "macro_auroc")
+
+
+def _line(scores: Scores, name: str) -> str:
+    """Give one measure of every method that has it."""
+    found = {method: _named(own, name) for method, own in scores.items()}
     known = {m: s for m, s in found.items() if s is not None and isfinite(s.value)}
     if not known:
         return ""
     n = max(score.n for score in known.values())
     parts = ", ".join(f"{method} {_value(score)}" for method, score in known.items())
-    return f"Macro AUROC on {n:,} test cases: {parts}."
+    return f"{measure(name).title} on {n:,} test cases: {parts}."
 
 
 def _differences(scores: Scores) -> list[str]:
@@ -176,16 +193,21 @@ def _distances(scores: Sequence[Score]) -> list[Score]:
     return [score for score in scores if score.name in ("inter", "intra")]
 
 
+def _notices(finished: Finished) -> tuple[Notice, ...]:
+    model = finished.context.model
+    if finished.recipe.pretrain is not None or not model.start.startswith("random"):
+        return ()
+    return (Notice(
+        f"{model.name} was never trained (random weights): zero-shot and retrieval are chance, "
+        "and a probe shows what random features hold, not what a trained model would.",
+        "warning"),)  # fmt: skip
+
+
 def _notes(finished: Finished) -> tuple[str, ...]:
     cases = finished.context.cases
     notes = []
     if cases.patient_ids is None:
         notes.append("Patients are not known: cases were split and drawn as if independent.")
-    if finished.recipe.pretrain is None and finished.context.model.start.startswith("random"):
-        notes.append(
-            f"{finished.context.model.name} was never trained (random weights): zero-shot and "
-            "retrieval are chance, and a probe shows what random features hold."
-        )
     if cases.source.startswith("phantom"):
         notes.append("The phantom is drawn by a program; nothing here holds for patients.")
     return tuple(notes)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -171,3 +173,20 @@ def test_the_real_films_are_all_readable(real_data):
     assert found.unreadable == ()
     assert found.sizes == {"448×448 grey": 400}
     assert sum(n * patients for n, patients in found.cases_per_patient.items()) == 400
+
+
+def test_splits_come_in_the_order_of_a_study(cases):
+    splits = np.array(["test", "held back", "validation", "train"])
+    found = inspect(cases(list("abcd"), np.ones((4, 1)), ("Edema",), splits=splits))
+    order = ["train", "validation", "test", "held back"]
+    assert list(found.splits) == order
+    assert list(found.labels[0].positive_by_split) == order
+
+
+def test_a_copy_without_a_split_lies_across_none(cases):
+    from vesalius.core import ArrayImages
+
+    images = ArrayImages(np.zeros((2, 4, 4), np.uint8), ["case00000", "case00001"])
+    made = replace(cases(["a", "b"]), images=images)
+    assert inspect(replace(made, splits=np.array(["train", ""]))).duplicates_across_splits == 0
+    assert inspect(replace(made, splits=np.array(["train", "test"]))).duplicates_across_splits == 1

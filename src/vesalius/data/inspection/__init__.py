@@ -18,6 +18,8 @@ from vesalius.data.inspection.region_counts import (
     count_questions,
 )
 
+SPLITS = ("train", "validation", "test")  # as a study meets them; others come after
+
 
 @dataclass(frozen=True, slots=True)
 class LabelCount:
@@ -137,7 +139,7 @@ def inspect(
         cases=len(cases),
         patients=None if cases.patient_ids is None else len(np.unique(cases.patient_ids)),
         cases_per_patient=_cases_per_patient(cases),
-        splits=_tally(cases.splits),
+        splits=_by_split(cases.splits),
         shared_patients=_shared_patients(cases),
         labels=tuple(_label(cases, i) for i in range(len(cases.label_names))),
         no_label=int((cases.labels_NC == 0).all(1).sum()) if cases.label_names else 0,
@@ -166,8 +168,11 @@ def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'es' if noun.endswith('x') else 's'}"
 
 
-def _tally(values: np.ndarray | None) -> dict[str, int]:
-    return {} if values is None else dict(sorted(Counter(values.tolist()).items()))
+def _by_split(splits_N: np.ndarray | None) -> dict[str, int]:
+    """Count the cases of each split, in the order in which a study meets them."""
+    counts = Counter([] if splits_N is None else splits_N.tolist())
+    rest = sorted(counts.keys() - set(SPLITS))
+    return {split: counts[split] for split in (*SPLITS, *rest) if split in counts}
 
 
 def _cases_per_patient(cases: CaseSet) -> dict[int, int]:
@@ -189,13 +194,13 @@ def _shared_patients(cases: CaseSet) -> int:
 def _label(cases: CaseSet, label: int) -> LabelCount:
     values_N = cases.labels_NC[:, label]
     positive, negative = int((values_N == 1).sum()), int((values_N == 0).sum())
-    by_split = {} if cases.splits is None else _tally(cases.splits[values_N == 1])
+    by_split = {} if cases.splits is None else _by_split(cases.splits[values_N == 1])
     return LabelCount(
         name=cases.label_names[label],
         positive=positive,
         negative=negative,
         unknown=len(values_N) - positive - negative,
-        positive_by_split={s: by_split.get(s, 0) for s in _tally(cases.splits)},
+        positive_by_split={s: by_split.get(s, 0) for s in _by_split(cases.splits)},
     )
 
 
@@ -220,4 +225,4 @@ def _across(cases: CaseSet, twins: list[list[int]]) -> int:
     """Count the groups of the same image that lie in more than one split."""
     if cases.splits is None:
         return 0
-    return sum(len(set(cases.splits[rows].tolist())) > 1 for rows in twins)
+    return sum(len(set(cases.splits[rows].tolist()) - {""}) > 1 for rows in twins)
