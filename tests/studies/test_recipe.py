@@ -105,3 +105,10 @@ def test_the_settings_of_training_are_flat_and_reach_the_function():
     given = arguments(pretrain, recipe.pretrain)
     assert given["optimisation"].epochs == 3
     assert given["freeze_text"] is True
+
+
+def test_a_model_may_be_given_by_its_name_alone(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("question: What?\ndata: {reader: phantom}\nmodel: tiny\n")
+    assert load_recipe(str(path)).model["name"] == "tiny"
+    assert load_recipe(str(path), ["model.image_size=32"]).model["image_size"] == 32

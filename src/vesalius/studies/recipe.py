@@ -93,7 +93,12 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def recipe_of(plain: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
-    """Return the checked recipe of plain values with ``key=value`` overrides applied."""
+    """Return the checked recipe of plain values with ``key=value`` overrides applied.
+
+    ``model: NAME`` is short for ``model: {name: NAME}``.
+    """
+    if isinstance(plain.get("model"), str):
+        plain = {**plain, "model": {"name": plain["model"]}}
     for assignment in overrides:
         plain = override(plain, assignment)
     return check(plain)
