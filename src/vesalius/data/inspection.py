@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vesalius.core import CaseSet, Skipped
+from vesalius.data.column_report import ColumnReport
 from vesalius.data.opening import Opened, open_all
 from vesalius.data.region_counts import (
     MaskCount,
@@ -65,7 +66,7 @@ class Inspection:
     ``duplicates`` holds the case ids of images with the same pixels, ``unreadable`` the images
     that did not open and those whose masks did not, ``boxes`` the number of boxes by label: these
     and ``masks`` are empty where the images were not opened. ``skipped`` are the rows
-    that the reader left out.
+    that the reader left out. ``columns`` says how those of a manifest were read.
     """
 
     source: str
@@ -88,6 +89,7 @@ class Inspection:
     duplicates_across_splits: int
     unreadable: tuple[Skipped, ...]
     skipped: tuple[Skipped, ...]
+    columns: ColumnReport | None = None
 
     @property
     def most_per_patient(self) -> int:
