@@ -140,3 +140,11 @@ def test_a_stage_without_its_texts_or_labels_says_what_to_name(bare, tmp_path, s
     asked = {"pretrain": {}} if stage == "pretrain" else {"adapt": [stage]}
     with pytest.raises(DataError, match=said):
         run_study(recipe_of({**bare, **asked}), tmp_path / "run", progress=False)
+
+
+def test_a_kept_recipe_names_its_data_from_wherever_it_is_repeated(bare, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    relative = {**bare, "data": {**bare["data"], "root": "."}, "evaluate": []}
+    made = run_study(recipe_of(relative), tmp_path / "run", progress=False)
+    assert made.recipe()["data"]["root"] == str(tmp_path)
+    assert str(tmp_path) not in made.file("page.html").read_text()

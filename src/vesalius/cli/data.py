@@ -41,7 +41,7 @@ def inspect(
     from vesalius.cli.terminal import narrated, print_inspection
     from vesalius.studies import inspect_data
 
-    folder, settings = root_and_settings(root)
+    folder, settings = root_and_settings(root, reader)
     with narrated("nothing was written"):
         found, page = inspect_data(reader, folder, settings, out)
     print_inspection(found, page)
@@ -81,7 +81,7 @@ def audit(
     from vesalius.cli.terminal import narrated, print_audit
     from vesalius.studies import audit_data
 
-    folder, settings = root_and_settings(root)
+    folder, settings = root_and_settings(root, reader)
     with narrated("what was looked at is kept; the same command goes on from there"):
         found, page = audit_data(reader, folder, settings, against=against, out=out,
                                  workers=workers)  # fmt: skip
@@ -125,7 +125,7 @@ def convert(
     from vesalius.data.convert import convert as convert_cases
     from vesalius.studies import read_cases_of
 
-    folder, settings = root_and_settings(root)
+    folder, settings = root_and_settings(root, reader)
     with narrated("finished parts are kept; the same command goes on from there"):
         cases = read_cases_of(reader, folder, settings)
         done = convert_cases(

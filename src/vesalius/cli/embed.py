@@ -40,7 +40,7 @@ def embed(
     from vesalius.cli.terminal import narrated
     from vesalius.studies import embed_data
 
-    folder, settings = root_and_settings(root)
+    folder, settings = root_and_settings(root, reader)
     with narrated(f"what was encoded is kept in {out}; the same command goes on from there"):
         found = embed_data(
             reader,

@@ -15,6 +15,7 @@ from vesalius.cli.options import (
     Reader,
     RootAndSettings,
     Workers,
+    parted,
     root_and_settings,
 )
 
@@ -136,7 +137,11 @@ def separability(
 @app.command()
 def predictions(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Ledgers, CSV or Parquet.")
+        list[str],
+        typer.Argument(
+            metavar="FILE... [OURS=THEIRS]...",
+            help="Ledgers, CSV or Parquet; then columns of another name, such as score=prob.",
+        ),
     ],
     out: Folder = None,
     published: Annotated[
@@ -147,6 +152,8 @@ def predictions(
 
     A ledger has one row per case and label: case_id,label,score,truth and, if known, patient_id,
     split, task, method. Thresholds come from its validation rows, scores from its test rows.
+
+    Example: vesalius evaluate predictions ours.csv theirs.csv score=probability
     """
     from vesalius.cli.terminal import narrated, print_scores
     from vesalius.studies import score_files
@@ -154,8 +161,10 @@ def predictions(
     protocols: tuple[Literal["sound", "published"], ...] = ("sound",)
     if published:
         protocols = ("sound", "published")
+    paths, columns = parted(files)
+    named = {ours: theirs for ours, _, theirs in (word.partition("=") for word in columns)}
     with narrated("nothing was written"):
-        run = score_files(files, out, protocols=protocols)
+        run = score_files([Path(path) for path in paths], out, columns=named, protocols=protocols)
     print_scores(run)
 
 
@@ -173,7 +182,7 @@ def _run(
     from vesalius.studies import recipe_of
 
     reader, words, model, no_patient_id = asked
-    root, settings = root_and_settings(words)
+    root, settings = root_and_settings(words, reader)
     plain = {
         "study": name,
         "question": question,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BROKEN_SHOWN = 10
 STEPS_SHOWN = 5
+COLUMNS_SHOWN = 10
 INTERRUPTED = 130  # the shell's code for Ctrl-C
 SHOWN = ("macro_auroc", "accuracy", "macro_f1", "image_to_text_r@10", "text_to_image_r@10", "ratio")
 
@@ -84,6 +85,13 @@ def print_inspection(found: Inspection, page: Path) -> None:
 
     console = Console()
     typer.echo(found.sentence())
+    if found.columns is not None:
+        for role, columns in found.columns.roles.items():
+            more = f" and {n:,} more" if (n := len(columns) - COLUMNS_SHOWN) > 0 else ""
+            if columns:
+                typer.echo(f"  read as {role}: {', '.join(columns[:COLUMNS_SHOWN])}{more}")
+        for hint in found.columns.hints:
+            typer.echo(f"  note: {hint}")
     for name, count in found.splits.items():
         typer.echo(f"  {name}: {count:,} cases")
     if found.shared_patients:

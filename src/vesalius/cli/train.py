@@ -33,7 +33,7 @@ def train(
     from vesalius.cli.study import run_recipe
     from vesalius.studies import recipe_of
 
-    folder, settings = root_and_settings(root)
+    folder, settings = root_and_settings(root, reader)
     plain = {
         "study": "train",
         "question": f"What does {model} learn from these images and their texts?",
