@@ -33,7 +33,9 @@ def embed(
     device: Device = "cpu",
     workers: Workers = None,
 ) -> None:
-    """Encode images (or texts) into a folder of vectors; resumable, nothing is encoded twice.
+    """Encode images or texts into a folder of vectors.
+
+    The same command goes on where a stopped one was; nothing is encoded twice.
 
     Example: vesalius embed folder /data/images --model biomedclip --out vectors
     """

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isnan
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -172,6 +173,19 @@ def _cell(score: Mapping[str, Any] | None) -> str:
     return f"{score['value']:.3f} \\[{score['low']:.3f}, {score['high']:.3f}]"
 
 
+def print_settings(reader: str) -> None:
+    """Print what a reader reads, and each of its settings with default and meaning."""
+    from vesalius.data import meanings_of, reader_function, settings_of
+
+    typer.echo(f"{reader}: {first_line(reader_function(reader))}")
+    defaults = settings_of(reader)
+    for key, meaning in meanings_of(reader).items():
+        typer.echo(f"\n  {key}={'' if defaults[key] is None else defaults[key]}")
+        typer.echo(fill(meaning, 78, initial_indent=" " * 6, subsequent_indent=" " * 6))
+    if not defaults:
+        typer.echo("\n  it has no settings")
+
+
 def first_line(function: Callable[..., Any]) -> str:
     """Return the first line of a function's docstring."""
-    return (inspect.getdoc(function) or "").partition("\n")[0]
+    return (inspect.getdoc(function) or "").partition("\n")[0].replace("``", "")

@@ -39,8 +39,8 @@ def embed_data(
     }
     recipe = recipe_of(plain, settings)
     cases = read_data(recipe)
-    plain = {**kept(recipe), "modality": modality, "precision": precision}
-    out = Run.open(out, plain).path
+    own = {key: value for key, value in kept(recipe).items() if key in ("data", "model")}
+    out = Run.open(out, {**own, "modality": modality, "precision": precision}).path
     encoder = encoders.load(**recipe.model, device=device, seed=recipe.seed)
     found = embedding.encode(
         encoder,
@@ -48,6 +48,7 @@ def embed_data(
         modality,
         store=out / "store",
         precision=precision,
+        max_bad=recipe.max_bad,
         device=device,
         workers=workers,
     )

@@ -61,6 +61,7 @@ class Recipe(BaseModel):
     question: str
     seed: int = Field(default=0, ge=0)
     replicates: int = Field(default=2000, ge=100)
+    max_bad: float = Field(default=0.05, ge=0, le=1)  # share of the images that may be unreadable
     data: dict[str, Any]
     split: dict[str, Any] = Field(default_factory=dict)
     model: dict[str, Any]

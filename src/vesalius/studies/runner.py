@@ -68,6 +68,7 @@ def run_study(
             model,
             seed=recipe.seed,
             replicates=recipe.replicates,
+            max_bad=recipe.max_bad,
             device=device,
             workers=workers,
             progress=progress,
