@@ -31,7 +31,7 @@ def test_a_column_of_1_and_yes_is_named_with_its_first_other_value(captioned, ca
     assert told.roles["attribute"] == ("Edema",)
     (hint,) = told.hints
     assert "manifest.csv, line 4 is 'yes'" in hint
-    assert "'Edema' is an attribute, not a label" in caplog.text
+    assert "'Edema' is not read as a label" in caplog.text
 
 
 def test_counts_and_names_are_not_taken_for_spoilt_labels(captioned):

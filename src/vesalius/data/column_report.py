@@ -6,6 +6,7 @@ of their own) is read as an attribute; here it is named.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,17 +46,17 @@ def near_labels(table: Table, names: Collection[str]) -> list[str]:
     """Say of each column that would be labels but for some values which the first of those is."""
     hints = []
     for name in names:
-        cells = [cell.lower() for cell in table[name]]
-        told = [cell for cell in cells if cell not in BLANK]
-        others = {cell for cell in told if cell not in STATES}
-        states = sum(cell in STATES for cell in told)
-        words = bool(others) and not any(_is_number(cell) for cell in others)
-        if words and (2 * states >= len(told) or others <= YES_OR_NO):
-            row = next(i for i, cell in enumerate(cells) if cell in others)
+        counts = Counter(table[name])  # a table has millions of cells and few different ones
+        states = {cell for cell in counts if cell.lower() in STATES}
+        others = counts.keys() - states
+        known = sum(counts[cell] for cell in states if cell.lower() not in BLANK)
+        nearly = known >= sum(counts[cell] for cell in others)
+        answers = {cell.lower() for cell in others} <= YES_OR_NO
+        if others and (nearly or answers) and not any(map(_is_number, others)):
+            row = next(i for i, cell in enumerate(table[name]) if cell in others)
             hints.append(
-                f"column {name!r} is an attribute, not a label: {table.place(row)} is "
-                f"{table[name][row]!r}, and labels are 1, 0, true, false, -1 or blank "
-                f"(categories are named: labels={name})"
+                f"column {name!r} is not read as a label: {table.place(row)} is "
+                f"{table[name][row]!r}, and labels are 1, 0, true, false, -1 or blank"
             )
     return hints
 

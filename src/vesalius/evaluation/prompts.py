@@ -59,7 +59,7 @@ def load_prompts(name: str | Path, label_names: Sequence[str]) -> Prompts:
     for label in label_names:
         entry = entries.get(_key(label), templates)
         if entry is None:
-            mistake = unknown(f"label in prompt set {title!r}", label, _spelled(entries))
+            mistake = unknown(f"label in prompt set {title!r}:", label, _spelled(entries))
             raise ChoiceError(f"{mistake}; {ANY_LABEL}")
         positive[label] = _filled(entry["positive"], label)
         if entry.get("negative"):

@@ -34,8 +34,16 @@ def kept(recipe: Recipe) -> dict[str, Any]:
     for section, key in (("data", "root"), ("model", "name"), ("model", "weights_dir")):
         given = plain[section].get(key)
         if given is not None and (key != "name" or _is_path(given)):
-            plain[section] = {**plain[section], key: str(Path(given).expanduser().absolute())}
+            plain[section] = {**plain[section], key: _absolute(given)}
+    for stage in plain["adapt"]:
+        for name, settings in stage.items():
+            if Path(str(settings.get("prompts", ""))).suffix in (".yaml", ".yml"):
+                stage[name] = {**settings, "prompts": _absolute(settings["prompts"])}
     return plain
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _is_path(model: str) -> bool:
