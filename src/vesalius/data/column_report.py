@@ -34,11 +34,11 @@ def report(table: Table, roles: Mapping[str, tuple[str, ...]]) -> ColumnReport:
     attributes = roles.get("attribute", ())
     hints = near_labels(table, attributes)
     if not roles.get("text"):
-        texts = [name for name in attributes if _is_text(table[name])]
-        hints += [f"no column is read as text; perhaps text={name}" for name in texts]
+        texts = [f"text={name}" for name in attributes if _is_text(table[name])]
+        hints += [f"no column is read as text; perhaps {' or '.join(texts)}"] if texts else []
     if not roles.get("label"):
-        organs = [name for name in attributes if _is_category(table[name])]
-        hints += [f"no column is read as labels; perhaps labels={name}" for name in organs]
+        organs = [f"labels={name}" for name in attributes if _is_category(table[name])]
+        hints += [f"no column is read as labels; perhaps {' or '.join(organs)}"] if organs else []
     return ColumnReport(roles, tuple(hints))
 
 
