@@ -91,3 +91,33 @@ def test_predictions_of_another_tool_are_scored_and_compared(tmp_path):
     assert macro["good"] > macro["poor"]
     assert "poor − good" in scores or "good − poor" in scores
     assert "Holm" in (tmp_path / "run" / "page.html").read_text()
+
+
+def ledger_file(path, splits, head="case_id,label,score,truth,split"):
+    rows = [f"c{i},x,{0.1 + i / 20},{i % 2},{split}" for i, split in enumerate(splits)]
+    path.write_text("\n".join([head, *rows]) + "\n")
+
+
+def test_only_test_rows_are_scored_whatever_the_splits_are_called(tmp_path):
+    ledger_file(tmp_path / "own.csv", ["Val"] * 6 + ["Testing"] * 10)
+    done = vesalius("evaluate", "predictions", "own.csv", "--out", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert scores["own"][0]["n"] == 10
+
+
+def test_rows_without_a_test_split_are_not_scored_as_test(tmp_path):
+    ledger_file(tmp_path / "own.csv", ["train"] * 6 + ["val"] * 10)
+    done = vesalius("evaluate", "predictions", "own.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no row is of the test split, only of train, validation" in done.stderr
+
+
+def test_the_hint_at_columns_of_another_name_works(tmp_path):
+    ledger_file(tmp_path / "own.csv", ["test"] * 10, head="case_id,label,prob,truth,split")
+    done = vesalius("evaluate", "predictions", "own.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "name another with score=…" in done.stderr
+    words = ["evaluate", "predictions", "own.csv", "score=prob", "--out", "run"]
+    done = vesalius(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -78,3 +78,10 @@ def test_an_environment_names_versions_and_nobody(tmp_path):
     assert versions["vesalius"]
     assert versions["python"][0] == "3"
     assert str(Path.home()) not in json.dumps(versions)
+
+
+def test_a_folder_of_other_files_is_not_taken_for_a_run(tmp_path):
+    (tmp_path / "page.html").write_text("mine")
+    with pytest.raises(VesaliusError, match=r"another origin \(page.html\).*--out"):
+        Run.open(tmp_path, {"seed": 0})
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]

@@ -1,6 +1,7 @@
 """Rows on disk: memory-mapped, whole or absent, broken ones named."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,3 +92,13 @@ def test_a_damaged_chunk_is_left_out_and_said(damage, tmp_path, caplog):
 def test_every_public_name_is_there():
     for name in embedding.__all__:
         assert getattr(embedding, name) is not None
+
+
+def test_vectors_of_other_cases_or_another_model_are_not_replaced(tmp_path):
+    save(some(), tmp_path)
+    before = some().values_ND
+    with pytest.raises(DataError, match="3 cases that are not among the new ones, such as 'c2'"):
+        save(some(2), tmp_path)
+    with pytest.raises(DataError, match="model is 'm' there, 'other' here"):
+        save(replace(some(), provenance={"model": "other"}), tmp_path)
+    assert np.array_equal(open_embeddings(tmp_path).values_ND, before)

@@ -147,6 +147,10 @@ HEAD = "case_id,label,score,truth"
         (f"{HEAD},patient_id\na,x,0.5,1,p\nb,x,0.5,1,", "row 3, column 'patient_id': '' is blank"),
         (f"{HEAD},loss\na,x,0.5,1,3\na,y,0.5,1,4", "column 'loss': '4' differs.*attributes="),
         (f"{HEAD},seed\na,x,0.5,1,one", "row 2, column 'seed': 'one' is not a whole number"),
+        (
+            f"{HEAD},split\na,x,0.5,1,test\nb,x,0.5,1,tset",
+            "row 3, column 'split': 'tset' is no split; choose one of train, .*test",
+        ),
         (f"{HEAD},task\na,x,0.5,1,multi_class", "unknown task 'multi_class'"),
     ],
 )
@@ -156,6 +160,18 @@ def test_errors_name_file_row_column_and_value(tmp_path, text, message):
     with pytest.raises(VesaliusError, match=message) as caught:
         read_ledger(path)
     assert "wrong.csv" in str(caught.value) or "task" in message
+
+
+def test_splits_are_read_by_any_of_their_names(tmp_path):
+    path = tmp_path / "splits.csv"
+    path.write_text(f"{HEAD},split\na,x,0.5,1,training\nb,x,0.5,1,Val\nc,x,0.5,1,Test\n")
+    assert read_ledger(path).splits.tolist() == ["train", "validation", "test"]
+
+
+def test_a_csv_may_be_parted_by_semicolons(tmp_path):
+    path = tmp_path / "german.csv"
+    path.write_text(f"{HEAD}\na,x,0.5,1\n".replace(",", ";"))
+    assert read_ledger(path).scores_NC.tolist() == [[0.5]]
 
 
 def test_columns_that_vary_within_a_case_can_be_left_out(tmp_path):

@@ -98,3 +98,8 @@ def test_a_wrong_file_is_refused_with_the_place(write, text, message):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none\.yaml cannot be read"):
         load_prompts(tmp_path / "none.yaml", ["Edema"])
+
+
+def test_a_label_without_prompts_names_the_sets_that_fit_any_label():
+    with pytest.raises(ChoiceError, match="'malignant'.*--prompts generic"):
+        load_prompts("chest", ["malignant"])

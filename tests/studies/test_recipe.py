@@ -119,3 +119,10 @@ def test_the_settings_of_training_are_flat_and_reach_the_function():
 def test_a_setting_that_cannot_be_is_refused_before_any_work(words, said):
     with pytest.raises(VesaliusError, match=said):
         load_recipe("quickstart", [words])
+
+
+def test_a_model_may_be_given_by_its_name_alone(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("question: What?\ndata: {reader: phantom}\nmodel: tiny\n")
+    assert load_recipe(str(path)).model["name"] == "tiny"
+    assert load_recipe(str(path), ["model.image_size=32"]).model["image_size"] == 32

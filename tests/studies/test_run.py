@@ -9,7 +9,7 @@ from PIL import Image
 
 from vesalius import evaluation
 from vesalius.core import DataError, VesaliusError
-from vesalius.studies import load_recipe, recipe_of, run_study
+from vesalius.studies import load_recipe, recipe_of, run_study, runner
 
 SMALL = [
     "data.n=60",
@@ -187,3 +187,20 @@ def test_a_stage_without_its_texts_or_labels_says_what_to_name(bare, tmp_path, s
     asked = {"pretrain": {}} if stage == "pretrain" else {"adapt": [stage]}
     with pytest.raises(DataError, match=said):
         run_study(recipe_of({**bare, **asked}), tmp_path / "run", progress=False)
+
+
+def test_a_kept_recipe_names_its_data_from_wherever_it_is_repeated(bare, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    relative = {**bare, "data": {**bare["data"], "root": "."}, "evaluate": []}
+    made = run_study(recipe_of(relative), tmp_path / "run", progress=False)
+    assert made.recipe()["data"]["root"] == str(tmp_path)
+    assert str(tmp_path) not in made.file("page.html").read_text()
+
+
+def test_a_kept_recipe_names_its_prompts_from_wherever_it_is_repeated(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plain = {"study": "own", "question": "?", "data": {"reader": "phantom"}, "model": "tiny"}
+    recipe = recipe_of({**plain, "adapt": [{"zero_shot": {"prompts": "own.yaml"}}]})
+    (stage,) = runner.kept(recipe)["adapt"]
+    assert stage["zero_shot"]["prompts"] == str(tmp_path / "own.yaml")
+    assert recipe.adapt[0].settings["prompts"] == "own.yaml", "the recipe itself stays as it is"

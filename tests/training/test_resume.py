@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from vesalius.training import Optimisation, loop, pretrain, running
+from vesalius.training import Optimisation, checkpoint, loop, pretrain, running
 
 KILLS = int(os.environ.get("VESALIUS_KILLS", "20"))
 SHORT = Optimisation(epochs=3, batch_size=16, learning_rate=1e-2, accumulate=2)
@@ -143,3 +143,20 @@ def test_killed_again_and_again_it_still_arrives(train, tmp_path):
     assert lives >= 3
     for name, value in outcome(tmp_path / "often")[0].items():
         assert torch.equal(value, outcome(tmp_path / "whole")[0][name])
+
+
+def test_an_epoch_is_logged_before_its_checkpoint_is_there(
+    micro, make_cohort, conditions, monkeypatch, caplog
+):
+    """A kill right after the save must not leave a trained epoch that no log knows of."""
+    logged = []
+
+    def save(self, module, optimiser, progress):
+        logged.append((progress.epoch, caplog.text.count("validation")))
+
+    monkeypatch.setattr(checkpoint.Checkpoints, "save", save)
+    caplog.set_level("INFO")
+    pretrain(
+        micro, make_cohort(), make_cohort(16, seed=1), optimisation=SHORT, conditions=conditions
+    )
+    assert logged == [(epoch, epoch) for epoch in (1, 2, 3)]

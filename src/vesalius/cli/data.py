@@ -13,15 +13,28 @@ app = typer.Typer(help="Look at data before anything is learnt from it.", no_arg
 
 
 @app.command("list")
-def list_readers() -> None:
-    """List the formats that can be read, with their settings."""
-    from vesalius.cli.terminal import first_line
-    from vesalius.data import READERS, reader_function, settings_of
+def list_readers(
+    reader: Annotated[
+        str | None, typer.Argument(metavar="[READER]", help="One format, with its settings.")
+    ] = None,
+) -> None:
+    """List the formats that can be read, or the settings of one.
 
+    \b
+    Examples:
+      vesalius data list
+      vesalius data list manifest
+    """
+    from vesalius.cli.terminal import first_line, print_settings
+    from vesalius.data import READERS, reader_function
+
+    if reader is not None:
+        print_settings(reader)
+        return
+    width = max(map(len, READERS))
     for name in READERS:
-        typer.echo(f"{name:<10} {first_line(reader_function(name))}")
-        for key, default in settings_of(name).items():
-            typer.echo(f"{'':<10}   data.{key}={default}")
+        typer.echo(f"{name:<{width}}  {first_line(reader_function(name))}")
+    typer.echo("\nThe settings of one: vesalius data list READER")
 
 
 @app.command()
@@ -33,15 +46,20 @@ def inspect(
         typer.Option("--out", "-o", help="Where the page goes.", show_default="runs/inspect-…"),
     ] = None,
 ) -> None:
-    """Count, check and picture a data set: labels, patients, splits, unreadable files.
+    """Count, check and picture a data set.
 
-    Examples: vesalius data inspect nih_cxr14 /data/nih
-              vesalius data inspect manifest /data/set file=captions.csv text=caption
+    Labels, patients, splits, sizes, unreadable files, and what each column of a manifest was read
+    as.
+
+    \b
+    Examples:
+      vesalius data inspect nih_cxr14 /data/nih
+      vesalius data inspect manifest /data/set file=captions.csv text=caption
     """
     from vesalius.cli.terminal import narrated, print_inspection
     from vesalius.studies import inspect_data
 
-    folder, settings = root_and_settings(root)
+    folder, settings = root_and_settings(root, reader)
     with narrated("nothing was written"):
         found, page = inspect_data(reader, folder, settings, out)
     print_inspection(found, page)
@@ -70,18 +88,20 @@ def audit(
         bool, typer.Option("--strict", help="Exit with code 1 if anything but notes is found.")
     ] = False,
 ) -> None:
-    """Look for what makes numbers wrong: leaks, duplicates, contradictions, names of people.
+    """Look for what makes numbers wrong: leaks, twins, contradictions.
 
     Patients and images in several splits or in another set, near twins (confirmed by pixels),
     labels at odds, reused texts, unreadable images, burned-in text, words like an identifier.
 
-    Examples: vesalius data audit nih_cxr14 /data/nih
-              vesalius data audit folder /data/test --against manifest /data/pretraining --strict
+    \b
+    Examples:
+      vesalius data audit nih_cxr14 /data/nih
+      vesalius data audit folder /data/test --against manifest /data/pretraining
     """
     from vesalius.cli.terminal import narrated, print_audit
     from vesalius.studies import audit_data
 
-    folder, settings = root_and_settings(root)
+    folder, settings = root_and_settings(root, reader)
     with narrated("what was looked at is kept; the same command goes on from there"):
         found, page = audit_data(reader, folder, settings, against=against, out=out,
                                  workers=workers)  # fmt: skip
@@ -112,20 +132,22 @@ def convert(
     ] = False,
     workers: Workers = None,
 ) -> None:
-    """Write any set as a manifest folder or as WebDataset shards, with all that is known of it.
+    """Write any set as a manifest folder or as WebDataset shards.
 
     Images, texts, labels, patients, splits, boxes, masks, questions and attributes go along. The
     same command goes on where a stopped one was; every file's SHA-256 stands in index.json.
 
-    Examples: vesalius data convert nih_cxr14 /data/nih --to shards --out /data/nih_shards --verify
-              vesalius data convert folder /data/busi --to manifest --out /data/busi_manifest
+    \b
+    Examples:
+      vesalius data convert nih_cxr14 /data/nih --out /data/nih_shards --verify
+      vesalius data convert folder /data/busi --to manifest --out /data/busi_manifest
     """
     from vesalius.cli.terminal import narrated, print_conversion
     from vesalius.data import verify as verify_conversion
     from vesalius.data.convert import convert as convert_cases
     from vesalius.studies import read_cases_of
 
-    folder, settings = root_and_settings(root)
+    folder, settings = root_and_settings(root, reader)
     with narrated("finished parts are kept; the same command goes on from there"):
         cases = read_cases_of(reader, folder, settings)
         done = convert_cases(
@@ -154,14 +176,16 @@ def fetch(
         int, typer.Option("--size", help="Of MedMNIST's images: 28, 64, 128, 224.")
     ] = 28,
 ) -> None:
-    """Download a set of MedMNIST, or say where another set is asked for and where it goes.
+    """Download a set of MedMNIST, or say where to ask for another.
 
     Without a name, lists the sets with licence and size. Downloads go on where they broke off and
     are checked against the published MD5.
 
-    Examples: vesalius data fetch
-              vesalius data fetch breastmnist --to /data/medmnist --size 64
-              vesalius data fetch mimic_cxr
+    \b
+    Examples:
+      vesalius data fetch
+      vesalius data fetch breastmnist --to /data/medmnist --size 64
+      vesalius data fetch mimic_cxr
     """
     from vesalius.cli.terminal import narrated, print_data_set
     from vesalius.data.fetch.catalogue import data_set, data_sets

@@ -33,14 +33,16 @@ def embed(
     device: Device = "cpu",
     workers: Workers = None,
 ) -> None:
-    """Encode images (or texts) into a folder of vectors; resumable, nothing is encoded twice.
+    """Encode images or texts into a folder of vectors.
+
+    The same command goes on where a stopped one was; nothing is encoded twice.
 
     Example: vesalius embed folder /data/images --model biomedclip --out vectors
     """
     from vesalius.cli.terminal import narrated
     from vesalius.studies import embed_data
 
-    folder, settings = root_and_settings(root)
+    folder, settings = root_and_settings(root, reader)
     with narrated(f"what was encoded is kept in {out}; the same command goes on from there"):
         found = embed_data(
             reader,

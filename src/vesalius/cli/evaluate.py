@@ -15,10 +15,11 @@ from vesalius.cli.options import (
     Reader,
     RootAndSettings,
     Workers,
+    parted,
     root_and_settings,
 )
 
-app = typer.Typer(help="Measure embeddings and predictions, every number with its interval.",
+app = typer.Typer(help="Measure embeddings and predictions, with intervals.",
                   no_args_is_help=True)  # fmt: skip
 Stages = tuple[list[Any], list[Any]]  # what adapts, what measures
 
@@ -36,9 +37,12 @@ def zero_shot(
     workers: Workers = None,
     no_patient_id: NoPatientId = False,
 ) -> None:
-    """Score findings by the similarity of image and prompts, with nothing trained.
+    """Score findings by words alone, with nothing trained.
 
-    Example: vesalius evaluate zero-shot nih_cxr14 /data/nih --model biomedclip
+    \b
+    Examples:
+      vesalius evaluate zero-shot nih_cxr14 /data/nih --model biomedclip
+      vesalius evaluate zero-shot medpix /data/medpix --model biomedclip --prompts generic
     """
     stages: Stages = [{"zero_shot": {"prompts": prompts}}], ["classification"]
     question = f"How well does {model} tell the findings by words alone?"
@@ -55,9 +59,11 @@ def linear_probe(
     workers: Workers = None,
     no_patient_id: NoPatientId = False,
 ) -> None:
-    """Fit logistic regression on frozen features; regularisation is chosen on validation.
+    """Fit logistic regression on frozen features.
 
-    Example: vesalius evaluate linear-probe manifest /data/set data.text=caption
+    The strength of its regularisation is chosen on validation.
+
+    Example: vesalius evaluate linear-probe nih_cxr14 /data/nih --model biomedclip
     """
     stages: Stages = [{"linear_probe": {}}], ["classification"]
     question = f"How much can a straight cut through {model}'s frozen features tell?"
@@ -76,7 +82,10 @@ def knn(
     workers: Workers = None,
     no_patient_id: NoPatientId = False,
 ) -> None:
-    """Let the nearest training cases vote, weighted by their cosine."""
+    """Let the nearest training cases vote, weighted by cosine.
+
+    Example: vesalius evaluate knn nih_cxr14 /data/nih --model biomedclip --k 50
+    """
     stages: Stages = [{"knn": {"k": k}}], ["classification"]
     question = f"Do cases that lie close in {model}'s features have the same findings?"
     _run("knn", question, stages, (reader, root, model, no_patient_id), out, device, workers)
@@ -92,9 +101,13 @@ def fine_tune(
     workers: Workers = None,
     no_patient_id: NoPatientId = False,
 ) -> None:
-    """Train the image tower and a head on the labels; the linear probe stands beside it.
+    """Train the image tower and a head on the labels.
 
-    Example: vesalius evaluate fine-tune nih_cxr14 /data/nih fine_tune.epochs=20
+    The linear probe stands beside it.
+
+    \b
+    Example:
+      vesalius evaluate fine-tune nih_cxr14 /data/nih --model tiny fine_tune.epochs=20
     """
     stages: Stages = [{"linear_probe": {}}, {"fine_tune": {}}], ["classification"]
     question = f"Does fine-tuning {model} pay over a linear probe?"
@@ -111,7 +124,10 @@ def retrieval(
     workers: Workers = None,
     no_patient_id: NoPatientId = False,
 ) -> None:
-    """Measure how often an image finds its text among the first k, and a text its image."""
+    """Measure how often images find their texts, and the reverse.
+
+    Example: vesalius evaluate retrieval medpix /data/medpix --model biomedclip
+    """
     question = f"Does an image find its text by {model}, and a text its image?"
     _run("retrieval", question, ([], ["retrieval"]), (reader, root, model, no_patient_id), out,
          device, workers)  # fmt: skip
@@ -127,7 +143,10 @@ def separability(
     workers: Workers = None,
     no_patient_id: NoPatientId = False,
 ) -> None:
-    """Measure how far apart the findings lie in the features, and draw their map."""
+    """Measure how far apart the findings lie, and draw their map.
+
+    Example: vesalius evaluate separability nih_cxr14 /data/nih --model biomedclip
+    """
     question = f"How do the findings lie in {model}'s features?"
     _run("separability", question, ([], ["separability"]), (reader, root, model, no_patient_id),
          out, device, workers)  # fmt: skip
@@ -136,17 +155,24 @@ def separability(
 @app.command()
 def predictions(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Ledgers, CSV or Parquet.")
+        list[str],
+        typer.Argument(
+            metavar="FILE... [OURS=THEIRS]...",
+            help="Ledgers, CSV or Parquet; then columns of another name, such as score=prob.",
+        ),
     ],
     out: Folder = None,
     published: Annotated[
         bool, typer.Option("--published", help="Add the IU-Xray study's definitions.")
     ] = False,
 ) -> None:
-    """Score saved predictions, also those of another tool; two or more are compared.
+    """Score saved predictions, also those of another tool.
 
-    A ledger has one row per case and label: case_id,label,score,truth and, if known, patient_id,
-    split, task, method. Thresholds come from its validation rows, scores from its test rows.
+    Two or more are compared. A ledger has one row per case and label: case_id,label,score,truth
+    and, if known, patient_id, split, task, method. Thresholds come from its validation rows,
+    scores from its test rows.
+
+    Example: vesalius evaluate predictions ours.csv theirs.csv score=probability
     """
     from vesalius.cli.terminal import narrated, print_scores
     from vesalius.studies import score_files
@@ -154,8 +180,10 @@ def predictions(
     protocols: tuple[Literal["sound", "published"], ...] = ("sound",)
     if published:
         protocols = ("sound", "published")
+    paths, columns = parted(files)
+    named = {ours: theirs for ours, _, theirs in (word.partition("=") for word in columns)}
     with narrated("nothing was written"):
-        run = score_files(files, out, protocols=protocols)
+        run = score_files([Path(path) for path in paths], out, columns=named, protocols=protocols)
     print_scores(run)
 
 
@@ -173,7 +201,7 @@ def _run(
     from vesalius.studies import recipe_of
 
     reader, words, model, no_patient_id = asked
-    root, settings = root_and_settings(words)
+    root, settings = root_and_settings(words, reader)
     plain = {
         "study": name,
         "question": question,

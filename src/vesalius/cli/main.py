@@ -58,7 +58,7 @@ def demo(
     device: Device = "cpu",
     workers: Workers = None,
 ) -> None:
-    """Run the whole job on the built-in phantom cohort and write a page of numbers.
+    """Run the whole job on the built-in phantom and write a page.
 
     Draws chest films with reports, trains a small CLIP model on them, then measures zero-shot,
     linear probe, kNN, fine-tuning, retrieval and separability. Needs no data and no network.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def models() -> None:
-    """List the models that can be loaded, with the files that each wants and where they go.
+    """List the models, the files that each wants and their places.
 
     Besides these: local-dir:PATH (any folder in open_clip's layout) and the path of an own Run.
     """

@@ -25,7 +25,8 @@ RootAndSettings = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[ROOT] [KEY=VALUE]...",
-        help="The folder (or file) of the data, then settings such as data.text=caption.",
+        help="The folder (or file) of the data, then settings: those of the reader bare "
+        "(text=caption), others by their place in the recipe (split.by=given).",
         show_default=False,
     ),
 ]
@@ -52,18 +53,38 @@ NoPatientId = Annotated[
 SETTING = re.compile(r"[A-Za-z_][\w.]*=")
 
 
-def root_and_settings(words: list[str] | None) -> tuple[str | None, list[str]]:
-    """Part ``[ROOT] [KEY=VALUE]...`` into the root and the settings.
+def root_and_settings(words: list[str] | None, reader: str) -> tuple[str | None, list[str]]:
+    """Part ``[ROOT] [KEY=VALUE]...`` into the root and the settings by their place in a recipe.
 
-    >>> root_and_settings(["images", "data.text=caption"])
-    ('images', ['data.text=caption'])
+    A dotted key is such a place. A bare key is a setting of the reader, except where the reader
+    has none of that name and a recipe has.
+
+    >>> root_and_settings(["images", "text=caption", "split.by=given", "seed=1"], "manifest")
+    ('images', ['data.text=caption', 'split.by=given', 'seed=1'])
     """
-    given = list(words or [])
-    settings = [word for word in given if SETTING.match(word) and not Path(word).exists()]
-    roots = [word for word in given if word not in settings]
+    roots, settings = parted(words or [])
     if len(roots) > 1:
         raise VesaliusError(
             f"one folder was expected, not {len(roots)}: {', '.join(roots)}; "
             "settings have the form key=value"
         )
-    return (roots[0] if roots else None), settings
+    return (roots[0] if roots else None), [_placed(setting, reader) for setting in settings]
+
+
+def parted(words: list[str]) -> tuple[list[str], list[str]]:
+    """Part paths from settings: a word with an equals sign is a setting, unless it is a file.
+
+    >>> parted(["probe.csv", "score=p"])
+    (['probe.csv'], ['score=p'])
+    """
+    settings = [word for word in words if SETTING.match(word) and not Path(word).exists()]
+    return [word for word in words if word not in settings], settings
+
+
+def _placed(setting: str, reader: str) -> str:
+    from vesalius.data import settings_of
+    from vesalius.studies import Recipe
+
+    key = setting.partition("=")[0]
+    of_recipe = key in Recipe.model_fields and key not in settings_of(reader)
+    return setting if "." in key or of_recipe else f"data.{setting}"

@@ -9,14 +9,14 @@ import typer
 
 from vesalius.cli.options import Device, Folder, NoPatientId, Overrides, Workers
 
-app = typer.Typer(help="List, show and run studies: whole experiments with one page each.",
+app = typer.Typer(help="List, show and run studies: experiments with one page each.",
                   no_args_is_help=True)  # fmt: skip
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or a recipe's path.")]
 
 
 @app.command("list")
 def list_studies() -> None:
-    """List the studies that come with Vesalius and the question that each one asks."""
+    """List the studies that come with Vesalius, and what they ask."""
     from vesalius.studies import catalogue, read_yaml
 
     names = catalogue()
@@ -26,7 +26,7 @@ def list_studies() -> None:
 
 @app.command()
 def show(study: Name, overrides: Overrides = None) -> None:
-    """Print a study's recipe with every default written out: a start for one's own."""
+    """Print a study's recipe with every default written out."""
     import yaml
 
     from vesalius.studies import load_recipe

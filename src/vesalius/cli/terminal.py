@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isnan
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 BROKEN_SHOWN = 10
 STEPS_SHOWN = 5
+COLUMNS_SHOWN = 10
 INTERRUPTED = 130  # the shell's code for Ctrl-C
 SHOWN = ("macro_auroc", "accuracy", "macro_f1", "image_to_text_r@10", "text_to_image_r@10", "ratio")
 
@@ -84,6 +86,13 @@ def print_inspection(found: Inspection, page: Path) -> None:
 
     console = Console()
     typer.echo(found.sentence())
+    if found.columns is not None:
+        for role, columns in found.columns.roles.items():
+            more = f" and {n:,} more" if (n := len(columns) - COLUMNS_SHOWN) > 0 else ""
+            if columns:
+                typer.echo(f"  read as {role}: {', '.join(columns[:COLUMNS_SHOWN])}{more}")
+        for hint in found.columns.hints:
+            typer.echo(f"  note: {hint}")
     for name, count in found.splits.items():
         typer.echo(f"  {name}: {count:,} cases")
     if found.shared_patients:
@@ -168,6 +177,19 @@ def _cell(score: Mapping[str, Any] | None) -> str:
     return f"{score['value']:.3f} \\[{score['low']:.3f}, {score['high']:.3f}]"
 
 
+def print_settings(reader: str) -> None:
+    """Print what a reader reads, and each of its settings with default and meaning."""
+    from vesalius.data import meanings_of, reader_function, settings_of
+
+    typer.echo(f"{reader}: {first_line(reader_function(reader))}")
+    defaults = settings_of(reader)
+    for key, meaning in meanings_of(reader).items():
+        typer.echo(f"\n  {key}={'' if defaults[key] is None else defaults[key]}")
+        typer.echo(fill(meaning, 78, initial_indent=" " * 6, subsequent_indent=" " * 6))
+    if not defaults:
+        typer.echo("\n  it has no settings")
+
+
 def first_line(function: Callable[..., Any]) -> str:
     """Return the first line of a function's docstring."""
-    return (inspect.getdoc(function) or "").partition("\n")[0]
+    return (inspect.getdoc(function) or "").partition("\n")[0].replace("``", "")

@@ -23,17 +23,17 @@ def train(
     workers: Workers = None,
     no_patient_id: NoPatientId = False,
 ) -> None:
-    """Train a model on images and their texts (CLIP), and measure its retrieval.
+    """Train a model on images and their texts (CLIP).
 
-    The trained model lies in the Run's folder: its path is a model name everywhere else. The
-    same command goes on where a stopped one was.
+    Its retrieval is measured. The trained model lies in the Run's folder: its path is a model name
+    everywhere else. The same command goes on where a stopped one was.
 
-    Example: vesalius train manifest /data/set data.text=caption pretrain.epochs=20
+    Example: vesalius train manifest /data/set text=caption pretrain.epochs=20
     """
     from vesalius.cli.study import run_recipe
     from vesalius.studies import recipe_of
 
-    folder, settings = root_and_settings(root)
+    folder, settings = root_and_settings(root, reader)
     plain = {
         "study": "train",
         "question": f"What does {model} learn from these images and their texts?",

@@ -29,16 +29,34 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path, recipe: Mapping[str, Any]) -> Run:
-        """Begin a Run, or go on with the one that lies there if it has the same recipe."""
+        """Begin a Run, or go on with the one that lies there if it has the same recipe.
+
+        Raises:
+            VesaliusError: a run of another recipe, or files that are no run's, lie there.
+        """
         run = cls(Path(path))
-        if run.file("recipe.json").exists() and run.recipe() != dict(recipe):
+        if run.file("recipe.json").exists():
+            run._refuse_other(dict(recipe))
+        elif there := _names(run.path):
             raise VesaliusError(
-                f"{run.path} holds a run of another recipe; choose another folder "
-                f"or delete that one (compare {run.file('recipe.json')})"
+                f"{run.path} holds files of another origin ({there}), which are left as they are; "
+                "choose a new folder with --out"
             )
         write_json(run.file("recipe.json"), dict(recipe))
         write_json(run.file("environment.json"), environment())
         return run
+
+    def _refuse_other(self, recipe: dict[str, Any]) -> None:
+        there = self.recipe()
+        differ = [key for key in {**recipe, **there} if there.get(key) != recipe.get(key)]
+        if differ:
+            here = {key: recipe.get(key) for key in differ[:1]}
+            raise VesaliusError(
+                f"{self.path} holds a run of another recipe: {', '.join(differ)} "
+                f"{'differs' if len(differ) == 1 else 'differ'} (here {here}, there "
+                f"{ ({key: there.get(key) for key in here}) }); choose another folder with --out "
+                f"or delete that one (compare {self.file('recipe.json')})"
+            )
 
     def file(self, *parts: str) -> Path:
         """Return the path of something in the folder."""
@@ -49,6 +67,14 @@ class Run:
 
     def environment(self) -> dict[str, str]:
         return read_json(self.file("environment.json"))
+
+
+def _names(folder: Path, *, most: int = 3) -> str:
+    """Return the first names in a folder; hidden ones (what a kill left half written) are none."""
+    if not folder.is_dir():
+        return ""
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    return ", ".join([*names[:most], *(["…"] if len(names) > most else [])])
 
 
 def environment() -> dict[str, str]:

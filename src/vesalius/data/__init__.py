@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vesalius.data.readers import READERS, read, reader_function, settings_of
+from vesalius.data.readers import READERS, meanings_of, read, reader_function, settings_of
 
 if TYPE_CHECKING:
     from vesalius.data.convert import Conversion, verify
@@ -32,6 +32,7 @@ __all__ = [
     "Inspection",
     "batches",
     "inspect",
+    "meanings_of",
     "read",
     "read_image",
     "reader_function",

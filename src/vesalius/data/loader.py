@@ -157,7 +157,8 @@ class BadImages:
             first = "; ".join(bad.reason for bad in self.skipped[:NAMED])
             raise DataError(
                 f"{len(self.found)} of {self.total} images cannot be read, more than the bound of "
-                f"{self.most:.0%}: {first}"
+                f"{self.most:.0%}: {first}; mend them or take them out of the set ('vesalius data "
+                "inspect' lists them all), or allow more, as in max_bad=0.2"
             )
 
     @property

@@ -17,9 +17,15 @@ def save(embeddings: Embeddings, folder: str | Path) -> Path:
     """Write embeddings into a folder that :func:`open_embeddings` and numpy can read.
 
     The values go first, named by their content, and ``rows.json``, which names them, last: what lay
-    in the folder before stays whole until then.
+    in the folder before stays whole until then. Vectors of the same model may be written anew, also
+    with further cases.
+
+    Raises:
+        DataError: the folder holds vectors of other cases, or made in another way.
     """
     folder = Path(folder)
+    if (folder / ROWS).exists():
+        _refuse_other(embeddings, folder)
     values_ND = np.ascontiguousarray(embeddings.values_ND)
     name = f"values-{sha256(values_ND.tobytes()).hexdigest()[:12]}.npy"
     write_atomic(folder / name, lambda path: np.save(path, values_ND))
@@ -36,6 +42,25 @@ def save(embeddings: Embeddings, folder: str | Path) -> Path:
         if other.name != name:
             other.unlink(missing_ok=True)
     return folder
+
+
+def _refuse_other(embeddings: Embeddings, folder: Path) -> None:
+    there = read_json(folder / ROWS)
+    made = {"modality": embeddings.modality, **embeddings.provenance}
+    before = {"modality": there.get("modality"), **there.get("provenance", {})}
+    differ = [key for key in {**before, **made} if before.get(key) != made.get(key)]
+    differ = [key for key in differ if key != "data_hash"]
+    if differ:
+        key = differ[0]
+        what = f"of another origin: {key} is {before.get(key)!r} there, {made.get(key)!r} here"
+    elif gone := sorted(set(there.get("case_ids", ())) - set(embeddings.case_ids.tolist())):
+        what = f"of {len(gone):,} cases that are not among the new ones, such as {gone[0]!r}"
+    else:
+        return
+    raise DataError(
+        f"{folder} holds embeddings {what}; they are left as they are: choose another folder "
+        "(--out) or delete that one"
+    )
 
 
 def open_embeddings(folder: str | Path) -> Embeddings:

@@ -58,7 +58,8 @@ def save(model: DualEncoder, folder: Path) -> Path:
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in model.state_dict().items()
     }
-    header = {"format": "pt", "config": _digest(read_json(folder / CONFIG), words)}
+    # one key only: safetensors writes several in an order that changes from run to run
+    header = {"config": _digest(read_json(folder / CONFIG), words)}
     write_atomic(folder / WEIGHTS, to_bytes(tensors, metadata=header))
     return folder
 

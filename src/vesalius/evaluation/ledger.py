@@ -34,7 +34,7 @@ def read_ledger(
     """Return the predictions in a file that holds one method, or those of ``method``.
 
     Args:
-        path: a ``.csv``, ``.tsv`` or ``.parquet`` file.
+        path: a ``.csv`` (parted by commas, semicolons or tabs), ``.tsv`` or ``.parquet`` file.
         method: which one, where the file holds several.
         columns: our name → the file's, for another tool's words: ``{"case_id": "image"}``.
         attributes: which other columns to keep; default all.
@@ -93,7 +93,11 @@ def write_ledger(path: str | Path, predictions: Predictions | Sequence[Predictio
 def _read_csv(path: Path) -> dict[str, list[Any]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as opened:
-            rows = list(csv.reader(opened, delimiter=DELIMITERS[path.suffix]))
+            delimiter = DELIMITERS[path.suffix]
+            if path.suffix == ".csv":  # a spreadsheet may part by what its country parts by
+                delimiter = max(",;\t", key=opened.readline().count)
+                opened.seek(0)
+            rows = list(csv.reader(opened, delimiter=delimiter))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vesalius.core.errors import DataError
+from vesalius.core.errors import ChoiceError, DataError
+from vesalius.data.splits import ALIASES, split_name
 
 BLANK = frozenset({"", "nan", "NaN", "NA", "N/A", "None", "null"})
 WORDS = {"true": 1.0, "false": 0.0}
@@ -81,6 +82,15 @@ def constants(table: Table, column: str | None, length: int) -> list[str]:
     if column is None:
         return [""] * length
     return [text(value) for value in table.columns[column]]
+
+
+def split(table: Table, column: str, row: int) -> str:
+    """Return the split that a cell means: train, validation or test, by any of their names."""
+    try:
+        return split_name(text(table.columns[column][row]), table.path)
+    except ChoiceError:
+        choices = ", ".join(ALIASES)
+        raise table.error(row, column, f"is no split; choose one of {choices}") from None
 
 
 def seed(table: Table, names: Mapping[str, str], row: int, word: str) -> int:

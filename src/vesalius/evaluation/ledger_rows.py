@@ -20,6 +20,7 @@ from vesalius.evaluation.ledger_cells import (
     numbers,
     or_none,
     seed,
+    split,
     text,
     texts,
     truths,
@@ -161,6 +162,8 @@ def _per_case(
         if any(words) and not all(words):
             row = int(rows[first_of[words.index("")]])
             raise table.error(row, names[key], "is blank here and given elsewhere")
+        if key == "split" and any(words):
+            words = [split(table, names[key], int(rows[row])) for row in first_of]
         optional.append(np.array(words) if any(words) else None)
     attributes = {}
     for name in others:
@@ -184,7 +187,8 @@ def _column_names(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise DataError(
                 f"{table.path} has no column {theirs!r}; {hint}its columns are "
-                f"{', '.join(there)}; name another with columns={{{ours!r}: …}}"
+                f"{', '.join(there)}; name another with {ours}=… "
+                f"(columns={{{ours!r}: …}} in Python)"
             )
     return {ours: theirs for ours, theirs in names.items() if theirs in there}
 

@@ -12,10 +12,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from vesalius.core import DataError, unknown
+from vesalius.core import ChoiceError, DataError, unknown
 from vesalius.data.tables.plain_yaml import read_yaml
 
 BUILT_IN = ("chest", "generic", "names")
+ANY_LABEL = (
+    "the prompt sets 'generic' and 'names' fit any label (--prompts generic on the command line, "
+    "zero_shot.prompts=generic in a recipe)"
+)
 
 _KEYS = ("name", "description", "labels", "templates")
 _ENTRY_KEYS = ("positive", "negative", "aliases")
@@ -55,7 +59,8 @@ def load_prompts(name: str | Path, label_names: Sequence[str]) -> Prompts:
     for label in label_names:
         entry = entries.get(_key(label), templates)
         if entry is None:
-            raise unknown(f"label in prompt set {title!r}", label, _spelled(entries))
+            mistake = unknown(f"label in prompt set {title!r}:", label, _spelled(entries))
+            raise ChoiceError(f"{mistake}; {ANY_LABEL}")
         positive[label] = _filled(entry["positive"], label)
         if entry.get("negative"):
             negative[label] = _filled(entry["negative"], label)

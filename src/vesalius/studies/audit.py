@@ -16,7 +16,7 @@ QUESTIONS_SHOWN = 2  # of each image that is pictured
 
 def audit_section(cases: CaseSet, found: Inspection) -> Section:
     """Return counts, labels with their unknowns, what was left out, and a contact sheet."""
-    blocks: list[Block] = [_counts(found), *_warnings(found)]
+    blocks: list[Block] = [_counts(found), *_warnings(found), *_columns(found)]
     if found.labels:
         blocks.append(_labels(found))
         blocks.append(figures.prevalence(cases.labels_NC, cases.label_names))
@@ -37,6 +37,15 @@ def audit_section(cases: CaseSet, found: Inspection) -> Section:
         title = f"Images or masks that cannot be read: {len(broken):,}"
         blocks.append(Details(title, [Table(("Image", "Why"), broken)]))
     return Section("What the data are", "Counted before anything was learnt.", blocks)
+
+
+def _columns(found: Inspection) -> list[Block]:
+    """Return how the columns of a table were read, and what was perhaps meant."""
+    if found.columns is None:
+        return []
+    rows = [(role, ", ".join(names)) for role, names in found.columns.roles.items() if names]
+    hints = [Notice(hint, "warning") for hint in found.columns.hints]
+    return [*hints, Details("How the columns were read", [Table(("Read as", "Columns"), rows)])]
 
 
 def _counts(found: Inspection) -> Table:

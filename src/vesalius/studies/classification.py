@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from vesalius.core import Predictions, Score
+from vesalius.core import DataError, Predictions, Score
 from vesalius.core.files import slug
 from vesalius.evaluation import (
     Comparison,
@@ -85,8 +85,11 @@ def score_ledgers(
     """Score ledgers on their test rows, thresholds from their validation rows.
 
     A ledger without splits is a test set whole; without validation rows nothing can be chosen.
+
+    Raises:
+        DataError: a ledger has splits, but none of its rows is of the test split.
     """
-    tests = {method: rows_of(ledger, "test") or ledger for method, ledger in ledgers.items()}
+    tests = {method: _test_rows(method, ledger) for method, ledger in ledgers.items()}
     validations = {method: rows_of(ledger, "validation") for method, ledger in ledgers.items()}
     scores: dict[str, tuple[Score, ...]] = dict.fromkeys(ledgers, ())
     sections: list[Section] = []
@@ -111,6 +114,17 @@ def score_ledgers(
             sections.append(_calibration(tests, validations))
             scores |= differences
     return Outcome(scores=scores, sections=tuple(sections))
+
+
+def _test_rows(method: str, ledger: Predictions) -> Predictions:
+    test = ledger if ledger.splits is None else rows_of(ledger, "test")
+    if test is None:
+        there = ", ".join(sorted(set(ledger.splits.tolist())))  # type: ignore[union-attr]
+        raise DataError(
+            f"{method}: no row is of the test split, only of {there}; nothing else is scored as "
+            "test (leave the split column out where every row is a test row)"
+        )
+    return test
 
 
 def rows_of(ledger: Predictions, split: str) -> Predictions | None:

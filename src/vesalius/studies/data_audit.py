@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from vesalius.core import CaseSet, Skipped, VesaliusError
+from vesalius.core import CaseSet, Run, Skipped, VesaliusError
 from vesalius.core.files import write_atomic, write_json
 from vesalius.core.run import environment
 from vesalius.data.audit import Audit, audit, masked_name
@@ -15,7 +15,7 @@ from vesalius.reporting import Page, render
 from vesalius.studies.audit_sections import answer, sections
 from vesalius.studies.data_recipe import data_recipe, read_cases_of
 from vesalius.studies.fingerprint import fingerprint
-from vesalius.studies.runner import read_data
+from vesalius.studies.runner import kept, read_data
 
 HASHES = "hashes"  # --against hashes FILE: another set's hashes.csv instead of its images
 
@@ -44,7 +44,7 @@ def audit_data(
     other = None if against is None else _other(*against, theirs)
     cases = read_data(recipe)
     digest = sha256(repr(sorted(recipe.data.items())).encode()).hexdigest()[:8]
-    folder = out or Path("runs") / f"audit-{reader}-{digest}"
+    folder = Run.open(out or Path("runs") / f"audit-{reader}-{digest}", kept(recipe)).path
     found = audit(cases, against=other, folder=folder, workers=workers, progress=True)
     write_json(folder / "findings.json", _plain(found))
     page = Page(
@@ -64,7 +64,9 @@ def audit_data(
 
 
 def _other(reader: str, root: str, settings: Sequence[str]) -> CaseSet | Path:
-    return Path(root) if reader == HASHES else read_cases_of(reader, root, settings)
+    if reader == HASHES:
+        return Path(root)
+    return read_cases_of(reader, root, [f"data.{setting}" for setting in settings])
 
 
 def _name(reader: str, root: str | None) -> str:

@@ -10,16 +10,16 @@ from vesalius.studies.runner import read_data
 
 
 def data_recipe(reader: str, root: str | None, settings: Sequence[str], question: str) -> Recipe:
-    """Return the checked recipe of ``READER ROOT [KEY=VALUE]...``; ``data.`` may be left out."""
+    """Return the checked recipe of a reader, its root, and settings such as ``data.text=…``."""
     plain = {
         "study": "data",
         "question": question,
         "data": {"reader": reader, "root": root},
         "model": {"name": "tiny"},
     }
-    return recipe_of(plain, [s if "." in s.partition("=")[0] else f"data.{s}" for s in settings])
+    return recipe_of(plain, settings)
 
 
 def read_cases_of(reader: str, root: str | None, settings: Sequence[str]) -> CaseSet:
-    """Read what ``READER ROOT [KEY=VALUE]...`` names."""
+    """Read what a reader, its root and settings name."""
     return read_data(data_recipe(reader, root, settings, "What is in it?"))

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from vesalius import embedding, encoders
-from vesalius.core import Embeddings
+from vesalius.core import Embeddings, Run
 from vesalius.studies.recipe import recipe_of
-from vesalius.studies.runner import read_data
+from vesalius.studies.runner import kept, read_data
 
 
 def embed_data(
@@ -27,6 +27,9 @@ def embed_data(
     """Read cases, encode them with a model, and save the vectors in a folder.
 
     Called again after a stop, it encodes only what is not there yet.
+
+    Raises:
+        VesaliusError: the folder holds other vectors, or files of another origin.
     """
     plain = {
         "study": "embed",
@@ -36,6 +39,8 @@ def embed_data(
     }
     recipe = recipe_of(plain, settings)
     cases = read_data(recipe)
+    own = {key: value for key, value in kept(recipe).items() if key in ("data", "model")}
+    out = Run.open(out, {**own, "modality": modality, "precision": precision}).path
     encoder = encoders.load(**recipe.model, device=device, seed=recipe.seed)
     found = embedding.encode(
         encoder,
@@ -43,6 +48,7 @@ def embed_data(
         modality,
         store=out / "store",
         precision=precision,
+        max_bad=recipe.max_bad,
         device=device,
         workers=workers,
     )

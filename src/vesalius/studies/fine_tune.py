@@ -50,6 +50,7 @@ def fine_tune(
     predictions = predict(
         classifier,
         evaluated,
+        max_bad=context.max_bad,
         workers=context.workers,
         device=context.device,
         progress=context.progress,
@@ -60,6 +61,7 @@ def fine_tune(
             classifier.encoder,
             in_splits(cases, "test"),
             store=context.run.file("embeddings"),
+            max_bad=context.max_bad,
             device=context.device,
             workers=context.workers,
             progress=context.progress,

@@ -68,6 +68,7 @@ def _encode(context: Context, cases: CaseSet, modality: Modality) -> Embeddings:
         cases,
         modality,
         store=context.run.file("embeddings"),
+        max_bad=context.max_bad,
         device=context.device,
         workers=context.workers,
         progress=context.progress,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -20,16 +20,22 @@ def score_files(
     paths: Sequence[Path],
     out: Path | None = None,
     *,
+    columns: Mapping[str, str] | None = None,
     protocols: tuple[Protocol, ...] = ("sound",),
     replicates: int = 2000,
     seed: int = 0,
 ) -> Run:
-    """Score the ledgers in some files, compare them, and write scores and a page into a Run."""
-    ledgers = _all_methods(paths)
+    """Score the ledgers in some files, compare them, and write scores and a page into a Run.
+
+    ``columns`` maps our names of columns to those of the files.
+    """
+    columns = dict(columns or {})
+    ledgers = _all_methods(paths, columns)
     contents = {path.name: sha256(path.read_bytes()).hexdigest()[:16] for path in paths}
     recipe = {
         "study": "predictions",
         "files": contents,
+        **({"columns": columns} if columns else {}),
         "protocols": list(protocols),
         "replicates": replicates,
         "seed": seed,
@@ -39,6 +45,7 @@ def score_files(
     outcome = score_ledgers(ledgers, protocols=protocols, replicates=replicates, seed=seed)
     write_scores(run, outcome.scores)
     names = ", ".join(ledgers)
+    words = [path.name for path in paths] + [f"{ours}={own}" for ours, own in columns.items()]
     page = Page(
         title="Saved predictions",
         study="evaluate predictions",
@@ -46,7 +53,7 @@ def score_files(
         answer=answer(outcome.scores),
         sections=outcome.sections,
         notes=("Research use only: not for diagnosis.",),
-        command=f"vesalius evaluate predictions {' '.join(path.name for path in paths)}",
+        command=" ".join(["vesalius evaluate predictions", *words]),
         environment=run.environment(),
         hashes=contents,
         created=datetime.now(UTC).date().isoformat(),
@@ -56,11 +63,11 @@ def score_files(
     return run
 
 
-def _all_methods(paths: Sequence[Path]) -> dict[str, Predictions]:
+def _all_methods(paths: Sequence[Path], columns: Mapping[str, str]) -> dict[str, Predictions]:
     """Return every method of every file; files whose methods bear one name are told apart."""
     ledgers: dict[str, Predictions] = {}
     for path in paths:
-        for method, ledger in read_ledgers(path).items():
+        for method, ledger in read_ledgers(path, columns=columns).items():
             name = method or path.stem
             if name in ledgers:
                 name = f"{name} ({path.stem})"

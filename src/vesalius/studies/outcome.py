@@ -43,6 +43,7 @@ class Context:
     found: Outcome = field(default_factory=Outcome)
     seed: int = 0
     replicates: int = 2000
+    max_bad: float = 0.05
     device: str = "cpu"
     workers: int | None = None
     progress: bool = True

@@ -62,6 +62,7 @@ def conditions(context: Context, name: str) -> Conditions:
         device=context.device,
         workers=context.workers,
         seed=context.seed,
+        max_bad=context.max_bad,
         progress=context.progress,
     )
 

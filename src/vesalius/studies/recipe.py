@@ -62,6 +62,7 @@ class Recipe(BaseModel):
     question: str
     seed: int = Field(default=0, ge=0)
     replicates: int = Field(default=2000, ge=100)
+    max_bad: float = Field(default=0.05, ge=0, le=1)  # share of the images that may be unreadable
     data: dict[str, Any]
     split: dict[str, Any] = Field(default_factory=dict)
     model: dict[str, Any]
@@ -94,7 +95,12 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def recipe_of(plain: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
-    """Return the checked recipe of plain values with ``key=value`` overrides applied."""
+    """Return the checked recipe of plain values with ``key=value`` overrides applied.
+
+    ``model: NAME`` is short for ``model: {name: NAME}``.
+    """
+    if isinstance(plain.get("model"), str):
+        plain = {**plain, "model": {"name": plain["model"]}}
     for assignment in in_order(overrides):
         plain = override(plain, assignment)
     return check(plain)

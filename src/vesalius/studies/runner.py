@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,28 @@ def default_folder(recipe: Recipe) -> Path:
     return Path("runs") / f"{recipe.study}-{digest[:8]}"
 
 
+def kept(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as a Run keeps it: its paths hold from whatever folder it is repeated."""
+    plain = recipe.resolved()
+    for section, key in (("data", "root"), ("model", "name"), ("model", "weights_dir")):
+        given = plain[section].get(key)
+        if given is not None and (key != "name" or _is_path(given)):
+            plain[section] = {**plain[section], key: _absolute(given)}
+    for stage in plain["adapt"]:
+        for name, settings in stage.items():
+            if Path(str(settings.get("prompts", ""))).suffix in (".yaml", ".yml"):
+                stage[name] = {**settings, "prompts": _absolute(settings["prompts"])}
+    return plain
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _is_path(model: str) -> bool:
+    return model.partition(":")[0] not in encoders.ENCODERS and Path(model).expanduser().is_dir()
+
+
 def run_study(
     recipe: Recipe,
     folder: str | Path | None = None,
@@ -40,7 +63,7 @@ def run_study(
     Raises:
         VesaliusError: the data, the model or a stage cannot do what the recipe asks.
     """
-    run = Run.open(folder or default_folder(recipe), recipe.resolved())
+    run = Run.open(folder or default_folder(recipe), kept(recipe))
     with _log_into(run.file("log.txt")):
         log.info("data: reading %s", recipe.data["reader"])
         cases = read_cases(recipe)
@@ -53,6 +76,7 @@ def run_study(
             model,
             seed=recipe.seed,
             replicates=recipe.replicates,
+            max_bad=recipe.max_bad,
             device=device,
             workers=workers,
             progress=progress,

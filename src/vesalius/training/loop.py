@@ -158,10 +158,12 @@ def _end_epoch(run: Run, track: Track, validation_loss: float) -> None:
         best_epoch=best_epoch,
         finished=epoch == run.optimisation.epochs or not patient,
     )
-    track.write(step=run.total_step, **entry)  # before the save: a resumed log drops what is ahead
+    # both before the save: a kill after it finds the epoch logged, and a resumed log drops what is
+    # ahead of it
+    track.write(step=run.total_step, **entry)
+    log.info("epoch %d: loss %.4f, validation %.4f", epoch, entry["train_loss"], validation_loss)
     run.save()
     run.checkpoints.forget_others(best_epoch)
-    log.info("epoch %d: loss %.4f, validation %.4f", epoch, entry["train_loss"], validation_loss)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from vesalius.data.inspection.region_counts import (
     count_masks,
     count_questions,
 )
+from vesalius.data.tables.column_report import ColumnReport
 
 SPLITS = ("train", "validation", "test")  # as a study meets them; others come after
 
@@ -67,7 +68,7 @@ class Inspection:
     ``duplicates`` holds the case ids of images with the same pixels, ``unreadable`` the images
     that did not open and those whose masks did not, ``boxes`` the number of boxes by label: these
     and ``masks`` are empty where the images were not opened. ``skipped`` are the rows
-    that the reader left out.
+    that the reader left out. ``columns`` says how those of a manifest were read.
     """
 
     source: str
@@ -90,6 +91,7 @@ class Inspection:
     duplicates_across_splits: int
     unreadable: tuple[Skipped, ...]
     skipped: tuple[Skipped, ...]
+    columns: ColumnReport | None = None
 
     @property
     def most_per_patient(self) -> int:

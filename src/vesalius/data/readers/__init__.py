@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -79,6 +80,21 @@ def settings_of(reader: str) -> dict[str, Any]:
     """
     parameters = inspect.signature(reader_function(reader)).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def meanings_of(reader: str) -> dict[str, str]:
+    """Return what each setting of a reader means, from the ``Args`` of its docstring.
+
+    >>> meanings_of("phantom")["n"]
+    'films.'
+    """
+    text = inspect.getdoc(reader_function(reader)) or ""
+    own = text.partition("\nArgs:\n")[2].partition("\n\n")[0]
+    meanings = {}
+    for part in re.split(r"\n {4}(?=\S)", f"\n{own}"):
+        name, _, meaning = part.partition(":")
+        meanings[name] = " ".join(meaning.replace("``", "").split())
+    return {name: meanings.get(name, "") for name in settings_of(reader)}
 
 
 def _existing(reader: str, root: str | Path | None) -> Path:

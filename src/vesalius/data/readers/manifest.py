@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Literal
 
@@ -14,8 +15,11 @@ from vesalius.data.images import ImageFiles
 from vesalius.data.images.mask_files import Files, with_masks
 from vesalius.data.images.presence import inside, with_images
 from vesalius.data.splits import split_name
+from vesalius.data.tables.column_report import ColumnReport, image_columns, near_labels, report
 from vesalius.data.tables.label_columns import read_labels
-from vesalius.data.tables.table import JOINT, JSON_LINES, Table, first_of, read_table, text_column
+from vesalius.data.tables.table import JOINT, JSON_LINES, Table, read_table, text_column
+
+log = logging.getLogger(__name__)
 
 NAMES = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
 MASK = "mask"  # the column of mask files, and what they are called
@@ -67,13 +71,15 @@ def manifest(
     roles = _roles(table, text=text, case_id=case_id, patient_id=patient_id, split=split)
     columns = {role: None if name is None else table[name] for role, name in roles.items()}
     taken = {image, MASK, *(name for name in roles.values() if name is not None)}
-    paths = [inside(folder, cell) if cell else "" for cell in table[image]]
+    paths = [inside(folder, cell) if cell else "" for cell in _image_cells(table, image)]
     header = index if labels is None and path.name == "manifest.csv" else None
     if header is not None:
         labels = list(header["columns"]["labels"].values())
     found = read_labels(table, labels, taken=taken, uncertain=uncertain)
     texts, patients, splits = columns["text"], columns["patient_id"], columns["split"]
     rest = [name for name in table.columns if name not in taken and name not in found.columns]
+    for hint in near_labels(table, rest) if labels is None else ():
+        log.warning("%s", hint)
     cases = CaseSet(
         case_ids=_case_ids(table, roles["case_id"] or image, columns["case_id"] or paths),
         images=ImageFiles(folder, paths),
@@ -91,6 +97,39 @@ def manifest(
     return with_tables(with_images(cases), folder, header)
 
 
+def manifest_columns(
+    root: Path, cases: CaseSet, *, file: str | None = None, image: str = "image",
+    labels: str | list[str] | None = None, separator: str | None = None, **settings: str | None,
+) -> ColumnReport:  # fmt: skip
+    """Return how the columns of a manifest were read into cases, by the same settings."""
+    path = root if root.is_file() else _table_file(root, file)
+    table = read_table(path, separator=separator)
+    header = None if labels else conversion_index(path.parent, "manifest")
+    if header is not None and path.name == "manifest.csv":
+        labels = list(header["columns"]["labels"].values())
+    settings.pop("uncertain", None)
+    roles: dict[str, tuple[str, ...]] = {"image": (image,)}
+    roles |= {role: (name,) for role, name in _roles(table, **settings).items() if name}
+    roles |= {MASK: (MASK,)} if MASK in table else {}
+    taken = {name for names in roles.values() for name in names}
+    chosen = {labels} if isinstance(labels, str) else set(labels or cases.label_names)
+    free = [name for name in table.columns if name not in taken]
+    roles["label"] = tuple(name for name in free if name in chosen)
+    roles["attribute"] = tuple(name for name in free if name not in chosen)
+    return report(table, roles)
+
+
+def _image_cells(table: Table, image: str) -> list[str]:
+    if image not in table:
+        likely = [f"image={name}" for name in image_columns(table)]
+        hint = f"perhaps {' or '.join(likely)}" if likely else "name that of the paths: image=…"
+        raise DataError(
+            f"{table.path} has no column {image!r} of image paths; {hint}; it has "
+            f"{', '.join(table.columns)}"
+        )
+    return table[image]
+
+
 def _roles(table: Table, **named: str | None) -> dict[str, str | None]:
     """Return the column of each role: the named one, or one of the role's own name."""
     return {
@@ -101,14 +140,25 @@ def _roles(table: Table, **named: str | None) -> dict[str, str | None]:
 
 def _table_file(root: Path, file: str | None) -> Path:
     if file is not None:
-        return first_of(root, (inside(root, file),))
+        if not (root / inside(root, file)).is_file():
+            raise DataError(f"{root} has no {file}; its tables are {_named(_tables(root))}")
+        return root / inside(root, file)
     found = [root / name for name in NAMES if (root / name).is_file()][:1]
     if not found:
-        found = sorted(p for p in root.iterdir() if p.name.lower().endswith(SUFFIXES))
+        found = _tables(root)
     if len(found) != 1:
-        names = ", ".join(p.name for p in found) or "no table at all"
-        raise DataError(f"{root} has no manifest.csv but {names}; say which it is with file=…")
+        raise DataError(
+            f"{root} has no manifest.csv but {_named(found)}; say which it is with file=…"
+        )
     return found[0]
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES))
+
+
+def _named(paths: list[Path]) -> str:
+    return ", ".join(p.name for p in paths) or "no table at all"
 
 
 def _case_ids(table: Table, column: str, ids: list[str]) -> np.ndarray:

@@ -19,6 +19,7 @@ STATES = {
     "1": PRESENT, "1.0": PRESENT, "true": PRESENT, "0": ABSENT, "0.0": ABSENT, "false": ABSENT,
     "": UNKNOWN, "nan": UNKNOWN, "-1": MAYBE, "-1.0": MAYBE,
 }  # fmt: skip
+FEW_CATEGORIES = 20  # so many are never too many, however few the rows
 UNCERTAIN = {"ignore": UNKNOWN, "ones": PRESENT, "zeros": ABSENT}
 BLANK = {"unknown": UNKNOWN, "zeros": ABSENT}
 
@@ -59,7 +60,7 @@ def read_labels(
         raise unknown("blank", blank, BLANK)
     if isinstance(labels, str):
         if not _only_states(table[labels]):
-            return _categories(labels, table[labels])
+            return _categories(table, labels)
         labels = [labels]
     if labels is None:
         free = [name for name in table.columns if name not in taken]
@@ -88,10 +89,18 @@ def _states(table: Table, name: str) -> list[float]:
         ) from None
 
 
-def _categories(column: str, cells: Sequence[str]) -> Labels:
+def _categories(table: Table, column: str) -> Labels:
     """Return one label a category; a blank cell is unknown in all of them."""
+    cells = table[column]
     parts = [[part for p in cell.split(JOINT) if (part := p.strip())] for cell in cells]
     names = tuple(sorted({name for own in parts for name in own}))
+    told = sum(map(bool, parts))
+    if len(names) > max(FEW_CATEGORIES, told / 2) and all(len(own) < 2 for own in parts):
+        raise DataError(
+            f"{table.path}: column {column!r} has {len(names):,} different values in {told:,} "
+            f"rows, the first is {names[0]!r}: a text or a name, not categories; name another "
+            f"column with labels=… (a text is named by text={column})"
+        )
     place = {name: i for i, name in enumerate(names)}
     states_NC = np.zeros((len(cells), len(names)))
     for row, own in enumerate(parts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,11 +13,14 @@ from numpy.typing import NDArray
 
 from vesalius.core import DataError, Skipped
 from vesalius.data.splits import split_name
+from vesalius.data.tables.column_report import near_labels
 from vesalius.data.tables.label_columns import read_labels
 from vesalius.data.tables.table import read_table
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+
+log = logging.getLogger(__name__)
 
 AMBIGUOUS = -1
 
@@ -52,6 +56,9 @@ def labels_by_file(
     place_of = _places(files, ids)
     extra = {name for name in ("text", "split") if name in table}
     labels = read_labels(table, None, taken={join, *extra}, uncertain="ignore")
+    rest = [name for name in table.columns if name not in {join, *extra, *labels.names}]
+    for hint in near_labels(table, rest):
+        log.warning("%s", hint)
     row_of: dict[int, int] = {}
     skipped = []
     for row, cell in enumerate(table[join]):
