@@ -49,7 +49,7 @@ def built(biomedclip_folder, small_bert):
             "name": family,
             "start": "random",
             "model": {**model, "text_config": shape, "image_size": size},
-            "preprocessing": Preprocessing(size=size).as_dict(),
+            "preprocessing": Preprocessing.usual(size).as_dict(),
             "tokenizer": {"context_length": 24, "pad_to_context": family == "pmc_clip"},
         }
 

@@ -207,8 +207,8 @@ def preprocessing_of(cfg: dict[str, Any], size: int | Sequence[int]) -> Preproce
         tuple(v) if isinstance(v, list | tuple) else (v,) * 3 for v in (value("mean"), value("std"))
     )
     interpolation = value("interpolation")
-    return Preprocessing(
-        size=sides.pop(),
+    return Preprocessing.usual(
+        sides.pop(),
         mean=means,
         std=stds,
         interpolation="bicubic" if interpolation == "random" else interpolation,
