@@ -12,19 +12,21 @@ import torch
 
 from vesalius.core import ChoiceError, ModelError, VesaliusError
 from vesalius.encoders import ENCODERS, DualEncoder, Preprocessing, catalogue, load
+from vesalius.encoders.loading import ADAPTERS
 from vesalius.encoders.own_weights import FAMILIES
 
 TEXTS = ["No pleural effusion.", "Left pneumothorax", ""]
 
 
 @pytest.fixture(scope="module")
-def loaders(biomedclip_folder, built):
+def loaders(biomedclip_folder, clip_in_transformers, built):
     """A way to load each name; the small folder stands in for real weights."""
     place = str(biomedclip_folder.parent)
     return {
         "tiny": lambda seed=0: load("tiny", texts=TEXTS * 3, image_size=64, seed=seed),
         "open_clip": lambda seed=0: load("open_clip:Contract-ViT", weights_dir=place, seed=seed),
-        "biomedclip": lambda seed=0: load("biomedclip", weights_dir=place, seed=seed),
+        "hf": lambda seed=0: load(f"hf:{clip_in_transformers}"),
+        "timm": lambda seed=0: load("timm:vit_tiny_patch16_224", image_size=32, seed=seed),
         "local-dir": lambda seed=0: load("local-dir:biomedclip", weights_dir=place, seed=seed),
         "biovil": built("biovil", 480, temporal=False),
         "biovil_t": built("biovil", 448, temporal=True),
@@ -246,7 +248,7 @@ def test_unknown_names_are_answered_with_the_nearest():
 
 def test_every_card_says_what_to_load_and_where_the_files_go():
     for card in catalogue():
-        assert card.name.partition(":")[0] in ENCODERS
+        assert card.adapter in ADAPTERS or card.name.partition(":")[0] in ENCODERS
         assert bool(card.files) == bool(card.place)
         assert card.licence
         assert card.domain

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FILTERS = ("bilinear", "bicubic", "lanczos")
 SIDES = ("shortest", "longest", "both")
 PLACES = ("centre", "corner")
+CROP_ROUNDINGS: dict[str, Callable[[float], int]] = {"nearest": round, "down": int}
 ROUNDINGS: dict[str, Callable[[int, int, int], int]] = {
     "nearest": lambda side, to, longest: round(side / (longest / to)),
     "down": lambda side, to, longest: int(side / (longest / to)),
@@ -157,11 +158,17 @@ class Resize:
 class Crop:
     """The middle ``to`` × ``to`` pixels; a smaller image is padded with ``fill`` first.
 
-    The rounding is that of open_clip (and, where nothing is padded, of torchvision).
+    An odd pixel too many is rounded to the ``nearest`` even place, as open_clip and torchvision do
+    it, or ``down``, as transformers does.
     """
 
     to: int = 0
     fill: int = 0
+    rounding: str = "nearest"
+
+    def __post_init__(self) -> None:
+        if self.rounding not in CROP_ROUNDINGS:
+            raise unknown("rounding", self.rounding, CROP_ROUNDINGS)
 
     def __call__(self, image: Image, size: int) -> Image:
         from PIL import ImageOps
@@ -173,11 +180,13 @@ class Crop:
         if across or down:
             border = (across // 2, down // 2, (across + 1) // 2, (down + 1) // 2)
             image = ImageOps.expand(image, border, _shade(self.fill, image))
-        left, top = round((image.width - side) / 2.0), round((image.height - side) / 2.0)
+        rounded = CROP_ROUNDINGS[self.rounding]
+        left, top = rounded((image.width - side) / 2.0), rounded((image.height - side) / 2.0)
         return image.crop((left, top, left + side, top + side))
 
     def describe(self, size: int) -> str:
-        return f"centre {self.to or size} (outside {self.fill})"
+        rounding = "" if self.rounding == "nearest" else f" rounded {self.rounding}"
+        return f"centre {self.to or size}{rounding} (outside {self.fill})"
 
 
 @dataclass(frozen=True, slots=True)
