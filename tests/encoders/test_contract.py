@@ -15,6 +15,7 @@ from vesalius.encoders import ENCODERS, DualEncoder, Preprocessing, catalogue, l
 from vesalius.encoders.loading import ADAPTERS
 from vesalius.encoders.own_weights import FAMILIES
 
+IMAGES_ONLY = {"timm"}  # tests/encoders/test_image_only.py
 TEXTS = ["No pleural effusion.", "Left pneumothorax", ""]
 
 
@@ -26,7 +27,6 @@ def loaders(biomedclip_folder, clip_in_transformers, built):
         "tiny": lambda seed=0: load("tiny", texts=TEXTS * 3, image_size=64, seed=seed),
         "open_clip": lambda seed=0: load("open_clip:Contract-ViT", weights_dir=place, seed=seed),
         "hf": lambda seed=0: load(f"hf:{clip_in_transformers}"),
-        "timm": lambda seed=0: load("timm:vit_tiny_patch16_224", image_size=32, seed=seed),
         "local-dir": lambda seed=0: load("local-dir:biomedclip", weights_dir=place, seed=seed),
         "biovil": built("biovil", 480, temporal=False),
         "biovil_t": built("biovil", 448, temporal=True),
@@ -94,7 +94,7 @@ def contract_arch():
     del factory._MODEL_CONFIGS["Contract-ViT"]
 
 
-@pytest.fixture(scope="module", params=sorted(ENCODERS))
+@pytest.fixture(scope="module", params=sorted(ENCODERS.keys() - IMAGES_ONLY))
 def fresh(request, loaders):
     return loaders[request.param]
 

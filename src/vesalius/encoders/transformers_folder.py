@@ -15,6 +15,7 @@ from vesalius.core import ModelError
 from vesalius.encoders.authors_files import check_size
 from vesalius.encoders.openclip_words import folder_words
 from vesalius.encoders.text_config import read_table
+from vesalius.encoders.tokenizer import Tokenizer
 from vesalius.encoders.transformers_build import as_encoder, filled, image_size_of, kind_of
 from vesalius.encoders.transformers_pixels import PIXELS, pixels_of
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from vesalius.encoders.cards import ModelCard
     from vesalius.encoders.dual_encoder import DualEncoder
     from vesalius.encoders.preprocessing import Preprocessing
-    from vesalius.encoders.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -117,5 +117,28 @@ def _words(folder: Path, config: dict[str, Any], name: str) -> Tokenizer:
     if not any((folder / file).is_file() for file in WORDS):
         raise ModelError(f"{name}: {' or '.join(WORDS)} is missing in {folder}")
     text = config.get("text_config") or {}
-    length = text.get("max_position_embeddings", 64 if config["model_type"] == "siglip" else 77)
-    return folder_words(folder, int(length), clean="")
+    if config["model_type"] == "siglip":
+        return _siglip_words(folder, text, name)
+    return folder_words(folder, int(text.get("max_position_embeddings", 77)), clean="")
+
+
+def _siglip_words(folder: Path, text: dict[str, Any], name: str) -> Tokenizer:
+    """Return the tokenizer in tokenizer.json; every text is padded to the full length.
+
+    Not by transformers, whose class for SigLIP wants sentencepiece beside this file.
+    """
+    import tokenizers
+
+    file, about = folder / WORDS[0], folder / "tokenizer_config.json"
+    if not file.is_file():
+        raise ModelError(f"{name}: {file} is missing (spiece.model alone is not read)")
+    try:
+        words = tokenizers.Tokenizer.from_file(str(file))
+    except Exception as error:  # the Rust library raises bare exceptions for broken files
+        raise ModelError(f"{file} cannot be read: {error}") from error
+    pad = (read_table(about) if about.is_file() else {}).get("pad_token")
+    pad_id = words.token_to_id(str(pad.get("content") if isinstance(pad, dict) else pad))
+    if pad_id is None:
+        pad_id = int(text.get("pad_token_id", 1))
+    length = int(text.get("max_position_embeddings", 64))
+    return Tokenizer(words.to_str(), context_length=length, pad_id=pad_id, pad_to_context=True)
