@@ -84,8 +84,8 @@ LAYOUTS = {
     "quiltnet-b-32": (_plain, "open_clip_pytorch_model.bin"),
     "quiltnet-b-16": (_plain, "open_clip_pytorch_model.bin"),
     "quiltnet-b-16-pmb": (_plain, "open_clip_pytorch_model.bin"),
-    "unimed-clip-b16": (_unimed, "unimed_clip_vit_b16.pt"),
-    "unimed-clip-l14": (_unimed, "unimed_clip_vit_l14_base_text_encoder.pt"),
+    "unimed-clip-vit-b16": (_unimed, "unimed_clip_vit_b16.pt"),
+    "unimed-clip-vit-l14": (_unimed, "unimed_clip_vit_l14_base_text_encoder.pt"),
     "bmc-clip": (_trained, "BMC_CLIP_CF.pt"),
     "open-pmc-18m": (_plain, "open_clip_pytorch_model.bin"),
     "open-pmc": (_lightning, "OPEN_PMC_CLIP.ckpt"),
@@ -222,7 +222,7 @@ def test_every_card_of_open_clip_is_tested_here():
     assert {card.name for card in catalogue() if card.adapter == "open_clip"} == set(LAYOUTS)
 
 
-@pytest.mark.parametrize("name", ["chexzero", "eyeclip", "open-pmc", "unimed-clip-b16"])
+@pytest.mark.parametrize("name", ["chexzero", "eyeclip", "open-pmc", "unimed-clip-vit-b16"])
 def test_a_missing_and_a_strange_tensor_are_named(written, tmp_path, name):
     import shutil
 
