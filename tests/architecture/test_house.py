@@ -15,7 +15,7 @@ SOURCE = ROOT / "src" / "vesalius"
 FOLDERS = ("core", "data", "encoders", "objectives", "embedding", "training", "evaluation",
            "reporting", "studies")  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 HEAVY = {"torch", "numpy", "pydantic", "matplotlib", "sklearn", "scipy", "pyarrow", "PIL"}
 ROOM, FUNCTION, PARAMETERS = 320, 70, 10  # lines, lines, parameters
 REGISTRIES = (

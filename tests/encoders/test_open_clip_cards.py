@@ -296,3 +296,64 @@ def test_a_folder_that_describes_other_pixels_is_logged(written, tmp_path, caplo
         ours = load("dermlip", weights_dir=str(tmp_path))
     assert "describes other pixels than its card" in caplog.text
     assert ours.preprocess == card.image
+
+
+MUTANTS = {
+    "mean": ("normalise", {"mean": (0.47, 0.4578275, 0.40821073)}),
+    "deviation": ("normalise", {"std": (0.25, 0.26130258, 0.27577711)}),
+    "interpolation": ("resize", {"filter": "bilinear"}),
+    "scale": ("floats", {"divide": 256}),
+}
+CHEXZERO_MUTANTS = {
+    **MUTANTS,
+    "mean": ("normalise", {"mean": (101.5,) * 3}),
+    "padding": ("square", {"place": "corner"}),
+    "black": ("square", {"fill": 128}),
+    "rounding": ("resize", {"rounding": "nearest"}),
+    "smoothing": ("resize", {"antialias": True}),
+}
+FETALCLIP_MUTANTS = {**MUTANTS, "padding": ("square", {"place": "corner"})}
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "changes"),
+    [
+        (name, *mutant)
+        for name, mutants in (
+            ("dermlip", MUTANTS), ("fetalclip", FETALCLIP_MUTANTS), ("chexzero", CHEXZERO_MUTANTS)
+        )
+        for mutant in mutants.values()
+    ],
+)  # fmt: skip
+def test_a_card_with_one_wrong_setting_gives_other_pixels(name, step, changes, film, photograph):
+    right = card_of(name).image
+    steps = [
+        {**values, **(changes if values["do"] == step else {})}
+        for values in right.as_dict()["operations"]
+    ]
+    wrong = type(right).from_dict({"size": right.size, "operations": steps})
+    assert wrong != right
+    differences = [
+        (wrong(_opened(file)) - _by_hand(name, right.size, file)).abs().max()
+        for file in (film, photograph)
+    ]
+    assert max(differences) > 1e-4  # the test above allows 2e-6
+
+
+def test_verify_finds_a_folder_of_open_clip_with_another_mean(written, tmp_path):
+    import shutil
+
+    from vesalius.encoders.verification import verify
+
+    card, _, weights = written("dermlip")
+    folder = shutil.copytree(weights / card.place, tmp_path / card.place)
+
+    def wrong(path):
+        return {check.what: check.said for check in verify("dermlip", path) if not check.right}
+
+    assert list(wrong(folder)) == ["width"]  # the model is a small one
+    renamed = (folder / "open_clip_pytorch_model.bin").rename(folder / "mine.bin")
+    assert list(wrong(renamed)) == ["width"]
+    file = folder / "open_clip_config.json"
+    file.write_text(file.read_text().replace("0.4578275", "0.5"))
+    assert "0.5" in wrong(renamed)["pixels"]

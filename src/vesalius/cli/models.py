@@ -49,14 +49,18 @@ def check(
     Example: vesalius models check ~/weights/QuiltNet-B-32
     """
     from vesalius.encoders import load
-    from vesalius.encoders.verification import identify
+    from vesalius.encoders.identification import identify
 
+    path = path.expanduser().resolve()
     what, name = identify(path)
     typer.echo(f"{path}: {what}")
     if name:
-        found = load(name, weights_dir=str(path.parent))
+        home = path if path.is_dir() else path.parent
+        found = load(name, weights_dir=str(home.parent))
         words = f"{found.context_length} tokens" if found.context_length else "no words"
         typer.echo(f"loads as {name}: {found.image_size} px, {words}, width {found.width}")
+    else:
+        typer.echo("does not load as it lies here")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Whether files are what a card says, and what a file or a folder is."""
+"""Whether files are what a model's card says."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from vesalius.encoders.operations import Normalise
 if TYPE_CHECKING:
     from vesalius.encoders.dual_encoder import DualEncoder
     from vesalius.encoders.preprocessing import Preprocessing
+
+SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar")
 
 SUMS = "SHA256SUMS"
 """A file of digests beside the weights, as ``sha256sum * > SHA256SUMS`` writes it."""
@@ -42,7 +44,7 @@ def verify(name: str, path: Path) -> Iterator[Check]:
         raise unknown("model card", name, [card.name for card in catalogue()])
     folder = path if path.is_dir() else path.parent
     if path.is_file():
-        card = replace(card, files=((path.name,), *card.files[1:]))
+        card = replace(card, files=_with(card, path.name))
     try:
         files = card.found(folder)
     except ModelError as error:
@@ -59,6 +61,16 @@ def verify(name: str, path: Path) -> Iterator[Check]:
         return
     yield Check("tensors", True, "every name and shape fits")
     yield from _facts(card, model)
+
+
+def _with(card: ModelCard, name: str) -> tuple[tuple[str, ...], ...]:
+    """Return the card's files with another name for its weights, unless it is one of theirs."""
+    if any(name in names for names in card.files):
+        return card.files
+    turn = next((i for i, names in enumerate(card.files) if names[0].endswith(SUFFIXES)), None)
+    if turn is None:
+        raise ModelError(f"{card.name} has no weight file that {name} could be")
+    return (*card.files[:turn], (name,), *card.files[turn + 1 :])
 
 
 def _loaded(card: ModelCard, folder: Path) -> DualEncoder:
@@ -86,7 +98,7 @@ def _sums(folder: Path) -> dict[str, str]:
     """Return the digests that lie beside the weights: file name -> hexadecimal."""
     if not (folder / SUMS).is_file():
         return {}
-    lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    lines = (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
     pairs = [line.split(maxsplit=1) for line in lines if line.strip()]
     if any(len(pair) != 2 or len(pair[0]) != 64 for pair in pairs):
         raise ModelError(f"{folder / SUMS} is not what sha256sum writes")
@@ -134,49 +146,3 @@ def _facts(card: ModelCard, model: DualEncoder) -> Iterator[Check]:
     if card.adapter and model.context_length:
         said = model.scores if model.scores == card.scores else f"{model.scores}, not {card.scores}"
         yield Check("scores", model.scores == card.scores, said)
-
-
-def identify(path: Path) -> tuple[str, str]:
-    """Return what a file or folder is, in words, and the name to load it by ("" for none).
-
-    Raises ModelError where it is nothing that is known here.
-    """
-    from vesalius.encoders.own_weights import holds_weights
-    from vesalius.encoders.text_config import read_table
-
-    if path.is_dir():
-        if (path / "open_clip_config.json").is_file():
-            return "a folder in open_clip's layout", f"local-dir:{path}"
-        if (path / "config.json").is_file() and "model_type" in read_table(path / "config.json"):
-            return "a folder in transformers' layout", f"hf:{path}"
-        if holds_weights(path) or holds_weights(path / "weights"):
-            return "weights that this package saved", str(path)
-        for card in catalogue():
-            if card.files and card.adapter and _holds(card, path):
-                return f"the files of {card.name}", card.name
-        raise ModelError(f"{path} holds none of the layouts that are known here")
-    from vesalius.encoders.checkpoint import read_tensors
-
-    tensors = read_tensors(path)
-    arches = _architectures({name: tuple(value.shape) for name, value in tensors.items()})
-    if arches:
-        return f"a checkpoint of CLIP ({' or '.join(arches)})", f"open_clip:{arches[0]}/{path}"
-    return f"{len(tensors)} tensors of no architecture that is known here", ""
-
-
-def _holds(card: ModelCard, folder: Path) -> bool:
-    return all(any((folder / name).is_file() for name in names) for names in card.files)
-
-
-def _architectures(shapes: dict[str, tuple[int, ...]]) -> list[str]:
-    """Return the names of OpenAI's architectures with the tensors that these shapes are of."""
-    patches, resnet = shapes.get("visual.conv1.weight"), "visual.layer1.0.conv1.weight" in shapes
-    if patches is None or "token_embedding.weight" not in shapes:
-        return []
-    if resnet:
-        known = {64: "RN50-quickgelu", 80: "RN50x4-quickgelu", 96: "RN50x16-quickgelu"}
-        found = known.get(shapes["visual.layer1.0.conv1.weight"][0])
-        return [found] if found else []
-    known_vits = {(768, 32): "ViT-B-32", (768, 16): "ViT-B-16", (1024, 14): "ViT-L-14"}
-    vit = known_vits.get((patches[0], patches[-1]))
-    return [f"{vit}-quickgelu", vit] if vit else []
