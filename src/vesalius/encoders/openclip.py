@@ -233,11 +233,12 @@ def _assemble(
     shape = text_config(hf_name, folder) if hf_name else None
     native = model_cfg["vision_cfg"].get("image_size", 224)
     model_cfg["vision_cfg"]["image_size"] = image_size or native
+    read = {} if weights is None else read_tensors(weights)  # a broken file is said at once
     model: Any = build_towers(model_cfg, shape)
     if weights is not None:
         ignore = (*NO_WEIGHTS, POSITIONS) if card is None else card.surplus
         absent = () if card is None else card.missing
-        tensors = renamed(read_tensors(weights), {} if card is None else card.keys, weights)
+        tensors = renamed(read, {} if card is None else card.keys, weights)
         tensors = _adapted(tensors, model, resize=image_size not in (None, native))
         fill(model, tensors, weights, ignore=ignore, absent=absent)
     return as_dual_encoder(
