@@ -121,3 +121,31 @@ def test_the_hint_at_columns_of_another_name_works(tmp_path):
     words = ["evaluate", "predictions", "own.csv", "score=prob", "--out", "run"]
     done = vesalius(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_models_are_listed_checked_and_verified(tmp_path):
+    import os
+
+    env = {**os.environ, "VESALIUS_WEIGHTS": str(tmp_path / "weights")}
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "vesalius", "models", *words],
+            cwd=tmp_path, capture_output=True, text=True, env=env,
+        )  # fmt: skip
+
+    listed = run()
+    assert listed.returncode == 0, listed.stderr
+    for word in ("chexzero", "licence CC-BY-NC", "gated", "wants PubMedCLIP_ViT32.pth or"):
+        assert word in listed.stdout
+    (tmp_path / "weights" / "bmc-clip").mkdir(parents=True)
+    (tmp_path / "weights" / "bmc-clip" / "BMC_CLIP_CF.pt").write_bytes(b"not weights")
+    assert "here: BMC_CLIP_CF.pt" in run().stdout
+    wrong = run("verify", "bmc-clip", "weights/bmc-clip")
+    assert wrong.returncode == 2
+    assert "WRONG tensors" in wrong.stdout
+    assert "is not what the card of bmc-clip says: tensors" in wrong.stderr
+    lost = run("check", "weights")
+    assert lost.returncode == 2
+    assert "none of the layouts" in lost.stderr
+    assert "Traceback" not in wrong.stderr + lost.stderr

@@ -238,3 +238,46 @@ def omegaconf(monkeypatch):
             monkeypatch.delitem(sys.modules, name)
 
     return SimpleNamespace(made=made, forget=forget)
+
+
+@pytest.fixture(scope="session")
+def write_clip_words():
+    """A way to write the tokenizer of a small CLIP as transformers does; returns its size."""
+
+    def write(folder: Path) -> int:
+        from tokenizers.pre_tokenizers import ByteLevel
+        from transformers import CLIPTokenizer
+
+        letters = sorted(ByteLevel.alphabet())
+        words = [*letters, *(f"{x}</w>" for x in letters), "no</w>", "left</w>", "heart</w>"]
+        merges = [("n", "o</w>")]
+        vocab = {word: i for i, word in enumerate([*words, "<|startoftext|>", "<|endoftext|>"])}
+        CLIPTokenizer(vocab=vocab, merges=merges).save_pretrained(folder)
+        return len(vocab)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def clip_in_transformers(tmp_path_factory, write_clip_words, noisy):
+    """A small CLIP in transformers' layout: config, weights, image processor and tokenizer."""
+    from transformers import CLIPConfig, CLIPModel
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    folder = tmp_path_factory.mktemp("hub") / "small-clip"
+    folder.mkdir()
+    size = write_clip_words(folder)
+    both = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+            "num_attention_heads": 2}  # fmt: skip
+    config = CLIPConfig(
+        text_config={**both, "vocab_size": size, "bos_token_id": size - 2,
+                     "eos_token_id": size - 1, "pad_token_id": size - 1},
+        vision_config={**both, "image_size": 64, "patch_size": 16},
+        projection_dim=24,
+        logit_scale_init_value=float(np.log(1 / 0.07)),
+    )  # fmt: skip
+    CLIPModel(config).save_pretrained(folder)
+    CLIPImageProcessorPil(
+        size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}
+    ).save_pretrained(folder)
+    return folder

@@ -68,6 +68,25 @@ def test_bare_names_score_by_cosine(make_cohort):
     assert ledger.method.endswith("cosine")
 
 
+def test_a_bias_makes_bare_names_sigmoids_each_on_its_own(make_cohort):
+    image, cases = make_cohort()
+    encode_text, prompts = encoder(), load_prompts("names", cases.label_names)
+    ledger = zero_shot(image, prompts, encode_text, cases, logit_scale=9.0, logit_bias=-3.0)
+    cosine = unit(image.values_ND[4]) @ unit(encode_text(["label2"])[0])
+    assert ledger.scores_NC[4, 2] == pytest.approx(1 / (1 + np.exp(3 - 9 * cosine)), abs=1e-12)
+    assert ledger.method.endswith("sigmoid")
+
+
+def test_a_bias_cancels_where_texts_are_compared(make_cohort):
+    image, cases = make_cohort(c=2)
+    with_bias = zero_shot(image, PAIRS, encoder(), cases, logit_bias=-12.0)
+    np.testing.assert_array_equal(
+        with_bias.scores_NC, zero_shot(image, PAIRS, encoder(), cases).scores_NC
+    )
+    with pytest.raises(ModelError, match="'sigmoid' needs a model with a logit bias"):
+        zero_shot(image, PAIRS, encoder(), cases, rule="sigmoid")
+
+
 def test_images_equal_to_their_prompts_are_found(make_cohort):
     image, cases = make_cohort(c=2)
     encode_text = encoder()

@@ -73,7 +73,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(evaluate.app, name="evaluate")
 app.command("train")(train.train)
 app.command("embed")(embed.embed)
-app.command("models")(models.models)
+app.add_typer(models.app, name="models")
 
 
 def main() -> None:

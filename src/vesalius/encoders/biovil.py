@@ -31,6 +31,7 @@ from vesalius.encoders.authors_files import (
 from vesalius.encoders.bert_tower import BertTower
 from vesalius.encoders.checkpoint import fill, prefixed, read_tensors
 from vesalius.encoders.map_tower import resnet50_trunk
+from vesalius.encoders.operations import Crop, Floats, Grey, Resize, Stretch
 from vesalius.encoders.preprocessing import Preprocessing
 from vesalius.encoders.text_config import text_config
 from vesalius.encoders.tokenizer import FINAL_MARKS
@@ -149,9 +150,7 @@ def build(config: dict[str, Any], words: str | None) -> DualEncoder:
 
 
 def _pixels(size: int) -> Preprocessing:
-    return Preprocessing(
-        size=size, resize_to=RESIZE, mean=(0, 0, 0), std=(1, 1, 1), first=("stretch", "grey")
-    )
+    return Preprocessing(size, (Stretch(), Grey(), Resize(RESIZE), Crop(), Floats()))
 
 
 def _fill_image(tower: nn.Module, file: Path, *, temporal: bool) -> None:

@@ -1,17 +1,43 @@
-"""What can be loaded: a card for each model, data and not code."""
+"""What can be loaded: a card for each model, data and not code (the YAML files of ``catalogue/``).
+
+Whatever open_clip or transformers can build is added by one card; a model with code of its own has
+a card that says what it is and which files it wants.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from vesalius.core import ModelError
+from vesalius.encoders.preprocessing import Preprocessing
+
+SCORES = ("softmax", "sigmoid")
+TOO_LONG = ("cut", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a model is, and which files it wants.
+    """What a model is, which files it wants, and what was done to pixels and words in training.
 
-    ``name`` is what ``load`` takes. ``files`` go into the folder ``place`` under the weights
-    folder ($VESALIUS_WEIGHTS, or ~/.cache/vesalius/weights); ``source`` is who publishes them.
-    ``image_size`` in pixels and ``context`` in tokens are 0 where the architecture decides.
+    ``name`` is what ``load`` takes; ``adapter`` says who builds it (empty: the name's own loader).
+    ``files`` go into the folder ``place`` (or one named as the last part of ``source``) under the
+    weights folder ($VESALIUS_WEIGHTS, or ~/.cache/vesalius/weights); of several names for one file
+    the first that is there is taken. ``source`` is who publishes them, ``revision`` which of their
+    versions the card was written for, ``sha256`` the digests of files that are known.
+
+    ``architecture`` is a name of open_clip's, with ``text_cfg`` in the place of its text tower;
+    without it the folder's own config decides. ``keys`` are prefixes of names in the file and what
+    they are here; ``missing`` and ``surplus`` all names that may be absent and left over.
+    ``image`` is the preprocessing, ``context`` the length in tokens and ``too_long`` what becomes
+    of longer texts, ``scores`` how cosines become chances. ``own_pixels`` says that the card's
+    preprocessing is another than the folder's on purpose. Numbers that the architecture decides
+    are 0.
     """
 
     name: str
@@ -19,185 +45,111 @@ class ModelCard:
     domain: str
     licence: str
     gated: bool = False
-    files: tuple[str, ...] = ()
-    place: str = ""
+    adapter: str = ""
     source: str = ""
-    image_size: int = 224
-    context: int = 77
+    revision: str = ""
+    place: str = ""
+    files: tuple[tuple[str, ...], ...] = ()
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    architecture: str = ""
+    text_cfg: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
+    surplus: frozenset[str] = frozenset()
+    image: Preprocessing | None = None
+    image_size: int = 0
+    context: int = 0
+    too_long: str = "cut"
+    scores: str = "softmax"
+    own_pixels: bool = False
+    width: int = 0
+
+    def folder(self, weights: Path) -> Path:
+        """Return the folder that is there of those the files may lie in, else the first."""
+        places = (weights / self.place, weights / self.source.rpartition("/")[2])
+        return next((place for place in places if place.is_dir()), places[0])
+
+    def found(self, folder: Path) -> list[Path]:
+        """Return the paths of the files, in their order.
+
+        Raises ModelError naming those that are missing, who publishes them and their place.
+        """
+        paths = [
+            next((folder / name for name in names if (folder / name).is_file()), None)
+            for names in self.files
+        ]
+        missing = [
+            " or ".join(names) for names, path in zip(self.files, paths, strict=True) if not path
+        ]
+        if missing:
+            raise ModelError(
+                f"{self.name} is not here: {', '.join(missing)} missing in {folder}; the files "
+                f"come from {self.source} (set VESALIUS_WEIGHTS to the folder above); nothing is "
+                "downloaded by itself"
+            )
+        return [path for path in paths if path]
 
 
-CARDS = (
-    ModelCard(
-        name="tiny",
-        what="built in, starts from random weights, learns on two CPU cores in minutes",
-        domain="any",
-        licence="MIT",
-        image_size=112,
-        context=128,
-    ),
-    ModelCard(
-        name="biomedclip",
-        what="ViT-B/16 and BiomedBERT, 15 million figure-caption pairs (arXiv 2303.00915)",
-        domain="biomedical, general",
-        licence="MIT",
-        files=(
-            "open_clip_config.json",
-            "open_clip_pytorch_model.bin",
-            "tokenizer.json",
-            "tokenizer_config.json",
-            "vocab.txt",
-        ),
-        place="biomedclip",
-        source="microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
-        context=256,
-    ),
-    ModelCard(
-        name="open_clip:ViT-B-32-quickgelu/pubmedclip/PubMedCLIP_ViT32.pth",
-        what="PubMedCLIP: OpenAI's ViT-B/32 fine-tuned on ROCO (arXiv 2112.13906)",
-        domain="radiology",
-        licence="MIT",
-        files=("PubMedCLIP_ViT32.pth",),
-        place="pubmedclip",
-        source="the PubMedCLIP authors",
-    ),
-    ModelCard(
-        name="local-dir:QuiltNet-B-32",
-        what="QuiltNet: ViT-B/32 fine-tuned on a million image-text pairs (arXiv 2306.11207)",
-        domain="pathology",
-        licence="MIT",
-        files=("open_clip_config.json", "open_clip_pytorch_model.bin"),
-        place="QuiltNet-B-32",
-        source="wisdomik/QuiltNet-B-32",
-    ),
-    ModelCard(
-        name="local-dir:DermLIP_ViT-B-16",
-        what="DermLIP: ViT-B/16 trained on skin images and their captions",
-        domain="dermatology",
-        licence="CC-BY-NC",
-        files=("open_clip_config.json", "open_clip_pytorch_model.bin"),
-        place="DermLIP_ViT-B-16",
-        source="redlessone/DermLIP_ViT-B-16",
-    ),
-    ModelCard(
-        name="biovil",
-        what="BioViL: ResNet-50 and CXR-BERT, plain cosines, patch maps (arXiv 2204.09817)",
-        domain="chest radiographs",
-        licence="MIT",
-        files=(
-            "biovil_image_resnet50_proj_size_128.pt",
-            "pytorch_model.bin",
-            "config.json",
-            "vocab.txt",
-        ),
-        place="biovil",
-        source="microsoft/BiomedVLP-CXR-BERT-specialized",
-        image_size=480,
-        context=512,
-    ),
-    ModelCard(
-        name="biovil_t",
-        what="BioViL-T, one image at a time: ResNet-50 and CXR-BERT (arXiv 2301.04558)",
-        domain="chest radiographs",
-        licence="MIT",
-        files=(
-            "biovil_t_image_model_proj_size_128.pt",
-            "pytorch_model.bin",
-            "config.json",
-            "vocab.txt",
-        ),
-        place="biovil_t",
-        source="microsoft/BiomedVLP-BioViL-T",
-        image_size=448,
-        context=512,
-    ),
-    ModelCard(
-        name="cxr_clip:r50_mcc.tar",
-        what="CXR-CLIP: ResNet-50 and Bio_ClinicalBERT (arXiv 2310.13292)",
-        domain="chest radiographs",
-        licence="CC-BY-NC-4.0",
-        files=("r50_mcc.tar", "vocab.txt"),
-        place="cxr_clip",
-        source="the CXR-CLIP authors; vocab.txt: emilyalsentzer/Bio_ClinicalBERT",
-        context=256,
-    ),
-    ModelCard(
-        name="cxr_clip:swint_mcc.tar",
-        what="CXR-CLIP: Swin-T and Bio_ClinicalBERT; its CLS is the patch at the top left",
-        domain="chest radiographs",
-        licence="CC-BY-NC-4.0",
-        files=("swint_mcc.tar", "vocab.txt"),
-        place="cxr_clip",
-        source="the CXR-CLIP authors; vocab.txt: emilyalsentzer/Bio_ClinicalBERT",
-        context=256,
-    ),
-    ModelCard(
-        name="medclip:vit",
-        what="MedCLIP: Swin-T, Bio_ClinicalBERT (arXiv 2210.10163); not reproducible upstream",
-        domain="chest radiographs",
-        licence="not clear (the authors' code says MIT at first, BSD later)",
-        files=("pytorch_model.bin", "vocab.txt"),
-        place="medclip-vit",
-        source="the MedCLIP authors; vocab.txt: emilyalsentzer/Bio_ClinicalBERT",
-    ),
-    ModelCard(
-        name="medclip:resnet",
-        what="MedCLIP: ResNet-50, Bio_ClinicalBERT (arXiv 2210.10163); not reproducible upstream",
-        domain="chest radiographs",
-        licence="not clear (the authors' code says MIT at first, BSD later)",
-        files=("pytorch_model.bin", "vocab.txt"),
-        place="medclip-resnet",
-        source="the MedCLIP authors; vocab.txt: emilyalsentzer/Bio_ClinicalBERT",
-    ),
-    ModelCard(
-        name="flair",
-        what="FLAIR: ResNet-50 and Bio_ClinicalBERT, expert descriptions (arXiv 2308.07898)",
-        domain="colour fundus photographs",
-        licence="Apache-2.0",
-        files=("model.safetensors", "vocab.txt"),
-        place="flair",
-        source="jusiro2/FLAIR; vocab.txt: emilyalsentzer/Bio_ClinicalBERT",
-        image_size=512,
-    ),
-    ModelCard(
-        name="pmc_clip",
-        what="PMC-CLIP: ResNet-50, PubMedBERT, 1.6 million figures, captions (arXiv 2303.07240)",
-        domain="biomedical, general",
-        licence="MIT",
-        files=(
-            "image_encoder(resnet50).pth",
-            "text_encoder.pth",
-            "text_projection_layer.pth",
-            "vocab.txt",
-        ),
-        place="pmc_clip",
-        source="axiong/pmc_oa; vocab.txt: "
-        "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract-fulltext",
-    ),
-    ModelCard(
-        name="open_clip:ARCH",
-        what="any open_clip architecture (RN50, ViT-B-16 …), random weights",
-        domain="any",
-        licence="MIT (code)",
-        image_size=0,
-        context=0,
-    ),
-    ModelCard(
-        name="open_clip:ARCH/TAG",
-        what="the same with published weights, or with a checkpoint: open_clip:ARCH/FILE.pt",
-        domain="any",
-        licence="that of the weights",
-        files=("TAG.safetensors",),
-        place="open_clip/ARCH",
-        source="whom open_clip names for the tag; the error of a missing file says it",
-        image_size=0,
-        context=0,
-    ),
-)
+def spread(pattern: str) -> list[str]:
+    """Return the names that braces stand for, as a shell does.
+
+    >>> spread("a.{0,1}.{weight,bias}")
+    ['a.0.weight', 'a.0.bias', 'a.1.weight', 'a.1.bias']
+    """
+    found = re.search(r"\{([^{}]*)\}", pattern)
+    if found is None:
+        return [pattern]
+    before, after = pattern[: found.start()], pattern[found.end() :]
+    return [name for part in found[1].split(",") for name in spread(before + part + after)]
+
+
+def card_from(values: Mapping[str, Any]) -> ModelCard:
+    """Return the card that plain values describe; raises ModelError for a value that is none."""
+    given = dict(values)
+    name = given.get("name", "a card without a name")
+    strange = sorted(given.keys() - {known.name for known in fields(ModelCard)})
+    if strange:
+        raise ModelError(f"card {name}: unknown {', '.join(strange)}")
+    given["files"] = tuple(
+        (file,) if isinstance(file, str) else tuple(file) for file in given.get("files", ())
+    )
+    for key in ("missing", "surplus"):
+        given[key] = frozenset(x for pattern in given.get(key, ()) for x in spread(pattern))
+    if "image" in given:
+        given["image"] = Preprocessing.from_dict(given["image"])
+        given["image_size"] = given["image"].size
+    try:
+        card = ModelCard(**given)
+    except TypeError as error:
+        raise ModelError(f"card {name}: {error}") from error
+    if card.scores not in SCORES or card.too_long not in TOO_LONG:
+        raise ModelError(f"card {name}: scores {card.scores!r}, too_long {card.too_long!r}")
+    return card
+
+
+@lru_cache(maxsize=1)
+def _cards() -> tuple[ModelCard, ...]:
+    import yaml
+
+    home = resources.files("vesalius.encoders").joinpath("catalogue")
+    files = sorted((file for file in home.iterdir()), key=lambda file: file.name)
+    return tuple(
+        card_from(values)
+        for file in files
+        if file.name.endswith(".yaml")
+        for values in yaml.safe_load(file.read_text(encoding="utf-8"))
+    )
 
 
 def catalogue() -> list[ModelCard]:
     """Return the cards of what can be loaded by name.
 
-    Any folder in open_clip's layout loads as ``local-dir:PATH``, and any Run by its path.
+    Any folder in open_clip's layout loads as ``local-dir:PATH``, one in transformers' layout as
+    ``hf:PATH``, and any Run by its path.
     """
-    return list(CARDS)
+    return list(_cards())
+
+
+def card_of(name: str) -> ModelCard | None:
+    """Return the card with a name that an adapter builds, where there is one."""
+    return next((card for card in _cards() if card.adapter and card.name == name), None)

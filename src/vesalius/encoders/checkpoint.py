@@ -6,6 +6,7 @@ safetensors is read as it is; ``.pt``, ``.pth`` and ``.bin`` only with ``weights
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,20 +82,29 @@ def fill(
     path: Path,
     *,
     ignore: Collection[str] = (),
+    absent: Collection[str] = (),
     names: Callable[[str], tuple[str, ...]] = same,
 ) -> None:
     """Put tensors into a module; every name and shape must fit but those in ``ignore``.
+
+    Tensors of the module in ``absent`` may be missing in the file, and stay what they are.
 
     ``names`` says how the file calls a tensor of the module; several names are parts of it, one
     under another. Raises ModelError listing, in the file's names, those that are missing, left
     over or of another shape.
     """
     state = module.state_dict()
-    parts = {name: names(name) for name in state}
+    parts = {
+        name: names(name)
+        for name in state
+        if name not in absent or all(part in tensors for part in names(name))
+    }
     wanted = {
-        part: (value.shape[0] // len(parts[name]), *value.shape[1:]) if value.ndim else ()
-        for name, value in state.items()
-        for part in parts[name]
+        part: (state[name].shape[0] // len(some), *state[name].shape[1:])
+        if state[name].ndim
+        else ()
+        for name, some in parts.items()
+        for part in some
     }
     given = {name: value for name, value in tensors.items() if name in wanted or name not in ignore}
     missing = sorted(wanted.keys() - given.keys())
@@ -106,14 +116,36 @@ def fill(
     ]
     problems = {"missing": missing, "not of this model": surplus, "of another shape": shapes}
     if any(problems.values()):
-        said = "; ".join(f"{len(v)} {kind}: {_some(v)}" for kind, v in problems.items() if v)
-        raise ModelError(f"{path} does not fit the model: {said}")
+        raise ModelError(f"{path} does not fit the model: {listed(problems)}")
     module.load_state_dict(
         {
             name: given[some[0]] if len(some) == 1 else torch.cat([given[part] for part in some])
             for name, some in parts.items()
-        }
+        },
+        strict=not absent,  # the names were compared above
     )
+
+
+def renamed(
+    tensors: Mapping[str, Tensor], keys: Mapping[str, str], path: Path
+) -> dict[str, Tensor]:
+    """Return tensors under other names: the first of the prefixes ``keys`` that fits is changed.
+
+    Raises ModelError where two names become one.
+    """
+    new: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        prefix = next((prefix for prefix in keys if name.startswith(prefix)), "")
+        here = keys.get(prefix, "") + name.removeprefix(prefix)
+        if here in new:
+            raise ModelError(f"{path} has two tensors for {here}, one of them {name}")
+        new[here] = value
+    return new
+
+
+def listed(problems: Mapping[str, list[str]]) -> str:
+    """Return in words which names are wrong, and how."""
+    return "; ".join(f"{len(v)} {kind}: {_some(v)}" for kind, v in problems.items() if v)
 
 
 def _some(names: list[str], most: int = 8) -> str:
@@ -149,7 +181,7 @@ def read_content(path: Path) -> Any:
         raise ModelError(f"{path} is missing")
     try:
         with torch.serialization.safe_globals(_stand_ins(path)):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=_mappable(path))
     except UnpicklingError as error:
         refused = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f" ({refused[1]})" if refused else ""
@@ -159,6 +191,11 @@ def read_content(path: Path) -> Any:
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError) as error:
         raise ModelError(f"{path} is not a readable checkpoint: {error}") from error
+
+
+def _mappable(path: Path) -> bool:
+    """Return whether the tensors can stay in the file until they are copied (no second copy)."""
+    return zipfile.is_zipfile(path)
 
 
 def _stand_ins(path: Path) -> list[Any]:

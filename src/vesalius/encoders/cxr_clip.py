@@ -60,7 +60,7 @@ def load(
     shape = _shape(content["config"], weights)
     shape["text_config"] = text_config(BERT, folder)
     mean, std = IMAGENET if shape["trunk"] == "resnet50" else HALVES
-    pixels = Preprocessing(size=SIZE, mean=mean, std=std)
+    pixels = Preprocessing.usual(SIZE, mean=mean, std=std)
     words = bert_words(folder, context_length=CONTEXT)
     config = described(name, weights=weights, model=shape, pixels=pixels, words=words)
     model = build(config, words.json)

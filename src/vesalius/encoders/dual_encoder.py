@@ -28,6 +28,7 @@ class TextTokenizer(Protocol):
     """What turns texts into token ids."""
 
     context_length: int
+    too_long: str
     json: str | None
 
     def __call__(self, texts: Sequence[str]) -> Int64[Tensor, "B L"]: ...
@@ -40,9 +41,10 @@ class DualEncoder(nn.Module):
 
     ``image`` and ``text`` are plain modules ``pixels_BCHW -> BD`` and ``tokens_BL -> BD``; an
     image tower with patches has a method ``patch_features``, ``pixels_BCHW -> BDhw``.
-    ``logit_scale`` is the logarithm of the inverse temperature. ``family`` and ``config`` rebuild
-    the towers (:mod:`vesalius.encoders.own_weights`); ``start`` says where the first weights came
-    from.
+    ``logit_scale`` is the logarithm of the inverse temperature; ``logit_bias`` is added to scaled
+    cosines, and there only where a model was trained with sigmoids (SigLIP). ``family`` and
+    ``config`` rebuild the towers (:mod:`vesalius.encoders.own_weights`); ``start`` says where the
+    first weights came from.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class DualEncoder(nn.Module):
         self.image = image
         self.text = text
         self.logit_scale = nn.Parameter(torch.tensor(log(1 / START_TEMPERATURE)))
+        self.logit_bias: nn.Parameter | None = None
         self.name = name
         self.family = family
         self.width = width
@@ -77,6 +80,11 @@ class DualEncoder(nn.Module):
     @property
     def context_length(self) -> int:
         return self.tokenizer.context_length
+
+    @property
+    def scores(self) -> str:
+        """How scaled cosines become chances: ``softmax`` over texts, or ``sigmoid`` for each."""
+        return "softmax" if self.logit_bias is None else "sigmoid"
 
     @property
     def device(self) -> torch.device:

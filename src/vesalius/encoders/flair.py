@@ -27,6 +27,7 @@ from vesalius.encoders.authors_files import (
 from vesalius.encoders.bert_tower import BertTower
 from vesalius.encoders.checkpoint import fill, prefixed, read_tensors
 from vesalius.encoders.map_tower import MapTower, resnet50_trunk
+from vesalius.encoders.operations import Floats, Resize, Square
 from vesalius.encoders.preprocessing import Preprocessing
 from vesalius.encoders.text_config import text_config
 
@@ -85,4 +86,5 @@ def build(config: dict[str, Any], words: str | None) -> DualEncoder:
 
 
 def _pixels() -> Preprocessing:
-    return Preprocessing(size=SIZE, mean=(0, 0, 0), std=(1, 1, 1), resize="corner")
+    resize = Resize(side="longest", rounding="down")
+    return Preprocessing(SIZE, (Floats(), resize, Square(place="corner", at_least=SIZE)))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vesalius.core import ModelError, unknown
+from vesalius.encoders.cards import card_of, catalogue
 
 if TYPE_CHECKING:
+    from vesalius.encoders.cards import ModelCard
     from vesalius.encoders.dual_encoder import DualEncoder
 
 ENCODERS = {
     "tiny": "vesalius.encoders.tiny:load",
     "open_clip": "vesalius.encoders.openclip:load_named",
-    "biomedclip": "vesalius.encoders.biomedclip:load",
     "local-dir": "vesalius.encoders.openclip:load_local_dir",
+    "hf": "vesalius.encoders.transformers_folder:load",
+    "timm": "vesalius.encoders.timm_images:load",
     "biovil": "vesalius.encoders.biovil:load",
     "biovil_t": "vesalius.encoders.biovil:load_t",
     "cxr_clip": "vesalius.encoders.cxr_clip:load",
@@ -26,6 +29,15 @@ ENCODERS = {
     "pmc_clip": "vesalius.encoders.pmc_clip:load",
 }
 """Name, or prefix before the colon -> "module:function". A path is a folder of own weights."""
+
+ADAPTERS = {
+    "open_clip": "vesalius.encoders.openclip",
+    "transformers": "vesalius.encoders.transformers_folder",
+}
+"""Who builds the models that a card describes completely: a card's adapter -> module.
+
+It has ``load_card(card, folder, *, image_size)`` and ``pixels_in(card, folder)``.
+"""
 
 
 def weights_folder(given: str | Path | None = None) -> Path:
@@ -58,9 +70,13 @@ def load(
     prefix, _, argument = name.partition(":")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if prefix in ENCODERS:
-            module, function = ENCODERS[prefix].split(":")
-            model: DualEncoder = getattr(import_module(module), function)(
+        card = card_of(name)
+        model: DualEncoder
+        if card is not None:
+            folder = card.folder(weights_folder(weights_dir))
+            model = adapter(card).load_card(card, folder, image_size=image_size)
+        elif prefix in ENCODERS:
+            model = _function(ENCODERS[prefix])(
                 argument,
                 weights_dir=weights_folder(weights_dir),
                 texts=texts,
@@ -75,6 +91,19 @@ def load(
         raise ModelError(f"cannot put {name} on device {device!r}: {error}") from error
 
 
+def adapter(card: ModelCard) -> Any:
+    """Return the module that builds the model of a card."""
+    if card.adapter not in ADAPTERS:
+        raise unknown(f"adapter of {card.name}", card.adapter, ADAPTERS)
+    return import_module(ADAPTERS[card.adapter])
+
+
+def _function(place: str) -> Callable[..., DualEncoder]:
+    module, function = place.split(":")
+    found: Callable[..., DualEncoder] = getattr(import_module(module), function)
+    return found
+
+
 def _load_path(name: str, *, image_size: int | None) -> DualEncoder:
     from vesalius.encoders.own_weights import load as load_folder
 
@@ -83,4 +112,5 @@ def _load_path(name: str, *, image_size: int | None) -> DualEncoder:
         return load_folder(path, image_size=image_size)
     if path.name != name or path.exists():
         raise ModelError(f"{path} is not a folder of weights")
-    raise unknown("model", name, [*ENCODERS, "a folder's path"])
+    named = [card.name for card in catalogue() if card.adapter]
+    raise unknown("model", name, [*ENCODERS, *named, "a folder's path"])

@@ -28,6 +28,7 @@ from vesalius.encoders.authors_files import (
 from vesalius.encoders.bert_tower import BertTower
 from vesalius.encoders.checkpoint import fill, prefixed, read_tensors
 from vesalius.encoders.map_tower import MapTower, resnet50_trunk
+from vesalius.encoders.operations import Floats, Grey, Normalise, Resize, Square
 from vesalius.encoders.preprocessing import Preprocessing
 from vesalius.encoders.text_config import text_config
 
@@ -87,14 +88,9 @@ def build(config: dict[str, Any], words: str | None) -> DualEncoder:
 
 
 def _pixels() -> Preprocessing:
-    return Preprocessing(
-        size=SIZE,
-        mean=(MEAN,) * 3,
-        std=(STD,) * 3,
-        interpolation="bicubic",
-        resize="squash",
-        first=("grey", "square"),
-    )
+    resize = Resize(side="both", filter="bicubic")
+    normalise = Normalise((MEAN,) * 3, (STD,) * 3)
+    return Preprocessing(SIZE, (Grey(), Square(at_least=SIZE), resize, Floats(), normalise))
 
 
 def _fill(model: DualEncoder, weights: Path) -> None:

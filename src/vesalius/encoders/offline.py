@@ -10,6 +10,22 @@ _VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' reports and progress bars off the terminal inside the block."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextmanager
 def offline() -> Iterator[None]:
     """Make every request of huggingface_hub fail inside the block; all is put back after it.
 

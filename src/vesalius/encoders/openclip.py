@@ -5,22 +5,25 @@ Weights come from files that are there already; nothing is downloaded.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vesalius.core import ModelError, VesaliusError, unknown
-from vesalius.core.files import read_json
-from vesalius.encoders.checkpoint import fill, read_tensors
+from vesalius.core import ModelError, unknown
+from vesalius.encoders.checkpoint import fill, read_tensors, renamed
 from vesalius.encoders.openclip_build import as_dual_encoder, build_towers, modern
 from vesalius.encoders.openclip_words import words_of
 from vesalius.encoders.preprocessing import Preprocessing
-from vesalius.encoders.text_config import text_config
+from vesalius.encoders.text_config import read_table, text_config
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from vesalius.encoders.cards import ModelCard
     from vesalius.encoders.dual_encoder import DualEncoder
+
+log = logging.getLogger(__name__)
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = (
@@ -42,25 +45,77 @@ def load_folder(
     """Return the model in a folder of open_clip's layout (config, weights, tokenizer files)."""
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{name}: {folder / CONFIG} is missing; {_layout(folder)}")
-    try:
-        described = read_json(folder / CONFIG)
-    except VesaliusError as error:
-        raise ModelError(str(error)) from error
-    if not isinstance(described, dict) or not isinstance(described.get("model_cfg"), dict):
-        raise ModelError(f"{folder / CONFIG} has no 'model_cfg'")
+    described = read_description(folder / CONFIG)
     if weights is None:
         weights = next((folder / file for file in WEIGHTS if (folder / file).is_file()), None)
     if weights is None:
         raise ModelError(f"{name}: no weights in {folder}; {_layout(folder)}")
     return _assemble(
         described["model_cfg"],
-        described.get("preprocess_cfg") or {},
+        _pixels(described["model_cfg"], described.get("preprocess_cfg") or {}, image_size),
         name=name,
         folder=folder,
         weights=weights,
         image_size=image_size,
         start=f"weights of {weights.name}",
     )
+
+
+def load_card(card: ModelCard, folder: Path, *, image_size: int | None = None) -> DualEncoder:
+    """Return the model of a card that open_clip can build, from the card's files in a folder."""
+    paths = card.found(folder)
+    weights = next(path for path in paths if path.suffix in (*SUFFIXES, ".ckpt"))
+    described = next((path for path in paths if path.name.endswith("onfig.json")), None)
+    model_cfg, theirs = _described(card, described)
+    size = model_cfg["vision_cfg"].get("image_size", 224)
+    pixels = preprocessing_of(theirs, size) if card.image is None else card.image
+    if described is not None and theirs and preprocessing_of(theirs, size) != pixels:
+        log.warning("%s: %s describes other pixels than its card", card.name, described)
+    return _assemble(
+        model_cfg,
+        pixels if image_size is None else pixels.resized(image_size),
+        name=card.name,
+        folder=folder,
+        weights=weights,
+        image_size=image_size,
+        start=f"weights of {weights.name}",
+        card=card,
+    )
+
+
+def pixels_in(card: ModelCard, folder: Path) -> Preprocessing | None:
+    """Return what a card's folder itself says of the pixels, where it says anything."""
+    described = next((p for p in card.found(folder) if p.name.endswith("onfig.json")), None)
+    if described is None:
+        return None
+    model_cfg, theirs = _described(card, described)
+    return _pixels(model_cfg, theirs, None) if theirs else None
+
+
+def _described(card: ModelCard, file: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the config of the towers and that of the pixels, from a card or from its file."""
+    import open_clip
+
+    if file is None:
+        model_cfg = open_clip.get_model_config(card.architecture)
+        if model_cfg is None:
+            raise unknown("open_clip architecture", card.architecture, open_clip.list_models())
+        return {**model_cfg, "text_cfg": {**card.text_cfg} or model_cfg["text_cfg"]}, {}
+    described = read_description(file)
+    return described["model_cfg"], described.get("preprocess_cfg") or {}
+
+
+def read_description(file: Path) -> dict[str, Any]:
+    """Return open_clip's description of a model, bare or with ``model_cfg`` around it."""
+    described = read_table(file)
+    if "model_cfg" not in described and "embed_dim" in described:
+        described = {"model_cfg": described}
+    if not isinstance(described.get("model_cfg"), dict):
+        raise ModelError(f"{file} has no 'model_cfg'")
+    missing = sorted({"embed_dim", "vision_cfg", "text_cfg"} - described["model_cfg"].keys())
+    if missing:
+        raise ModelError(f"{file}: {', '.join(missing)} missing in its 'model_cfg'")
+    return described
 
 
 def load_local_dir(
@@ -109,7 +164,7 @@ def load_named(
         _check_activation(arch, source, model_cfg, preprocess_cfg)
     return _assemble(
         model_cfg,
-        preprocess_cfg,
+        _pixels(model_cfg, preprocess_cfg, image_size),
         name=name,
         folder=folder,
         weights=weights,
@@ -162,33 +217,45 @@ def _check_activation(
 
 def _assemble(
     model_cfg: dict[str, Any],
-    preprocess_cfg: dict[str, Any],
+    pixels: Preprocessing,
     *,
     name: str,
     folder: Path,
     weights: Path | None,
     image_size: int | None,
     start: str,
+    card: ModelCard | None = None,
 ) -> DualEncoder:
     model_cfg = modern(model_cfg)
     hf_name = model_cfg["text_cfg"].get("hf_model_name")
     words = words_of(model_cfg["text_cfg"], folder, name=name)
+    words.too_long = "cut" if card is None else card.too_long
     shape = text_config(hf_name, folder) if hf_name else None
     native = model_cfg["vision_cfg"].get("image_size", 224)
     model_cfg["vision_cfg"]["image_size"] = image_size or native
+    read = {} if weights is None else read_tensors(weights)  # a broken file is said at once
     model: Any = build_towers(model_cfg, shape)
     if weights is not None:
-        tensors = _adapted(read_tensors(weights), model, resize=image_size not in (None, native))
-        fill(model, tensors, weights, ignore=(*NO_WEIGHTS, POSITIONS))
+        ignore = (*NO_WEIGHTS, POSITIONS) if card is None else card.surplus
+        absent = () if card is None else card.missing
+        tensors = renamed(read, {} if card is None else card.keys, weights)
+        tensors = _adapted(tensors, model, resize=image_size not in (None, native))
+        fill(model, tensors, weights, ignore=ignore, absent=absent)
     return as_dual_encoder(
         model,
         name=name,
         model_cfg=model_cfg,
         text_config=shape,
-        preprocess=preprocessing_of(preprocess_cfg, image_size or native),
+        preprocess=pixels,
         tokenizer=words,
         start=start,
     )
+
+
+def _pixels(
+    model_cfg: dict[str, Any], cfg: dict[str, Any], image_size: int | None
+) -> Preprocessing:
+    return preprocessing_of(cfg, image_size or model_cfg["vision_cfg"].get("image_size", 224))
 
 
 def preprocessing_of(cfg: dict[str, Any], size: int | Sequence[int]) -> Preprocessing:
@@ -207,8 +274,8 @@ def preprocessing_of(cfg: dict[str, Any], size: int | Sequence[int]) -> Preproce
         tuple(v) if isinstance(v, list | tuple) else (v,) * 3 for v in (value("mean"), value("std"))
     )
     interpolation = value("interpolation")
-    return Preprocessing(
-        size=sides.pop(),
+    return Preprocessing.usual(
+        sides.pop(),
         mean=means,
         std=stds,
         interpolation="bicubic" if interpolation == "random" else interpolation,

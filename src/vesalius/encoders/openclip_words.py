@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vesalius.core import ModelError
-from vesalius.encoders.tokenizer import Tokenizer, log
+from vesalius.encoders.tokenizer import Tokenizer, count_cut
 
 if TYPE_CHECKING:
     from jaxtyping import Int64
@@ -25,9 +25,10 @@ class ClipWords:
 
     json: str | None = None
 
-    def __init__(self, *, context_length: int, clean: str = "lower") -> None:
+    def __init__(self, *, context_length: int, clean: str = "lower", too_long: str = "cut") -> None:
         self.context_length = context_length
         self.clean = clean
+        self.too_long = too_long
         self.truncated = 0
         self._backend: Any = None
 
@@ -48,16 +49,21 @@ class ClipWords:
                 ids = [*ids[: self.context_length - 1], end]
                 cut += 1
             ids_BL[row, : len(ids)] = torch.tensor(ids)
-        if cut and not self.truncated:
-            log.warning("%d of %d texts cut at %d tokens", cut, len(texts), self.context_length)
-        self.truncated += cut
+        count_cut(self, cut, len(texts))
         return ids_BL
 
     def identity(self) -> str:
-        return sha256(json.dumps(self.settings()).encode()).hexdigest()
+        settings = self.settings()
+        del settings["too_long"]  # no text that is read reads otherwise
+        return sha256(json.dumps(settings).encode()).hexdigest()
 
     def settings(self) -> dict[str, Any]:
-        return {"kind": "clip", "context_length": self.context_length, "clean": self.clean}
+        return {
+            "kind": "clip",
+            "context_length": self.context_length,
+            "clean": self.clean,
+            "too_long": self.too_long,
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_backend": None}
@@ -87,7 +93,7 @@ def words_of(text_cfg: dict[str, Any], folder: Path | None, *, name: str) -> Tex
             f"{name} wants the files of the tokenizer {wanted!r} in {place}: "
             "tokenizer.json and tokenizer_config.json, or vocab.txt"
         )
-    return _from_folder(folder, context_length, clean=settings.get("clean", "whitespace"))
+    return folder_words(folder, context_length, clean=settings.get("clean", "whitespace"))
 
 
 def words_again(settings: dict[str, Any], words: str | None) -> TextTokenizer:
@@ -100,7 +106,7 @@ def words_again(settings: dict[str, Any], words: str | None) -> TextTokenizer:
     return Tokenizer(words, **settings)
 
 
-def _from_folder(folder: Path, context_length: int, *, clean: str) -> Tokenizer:
+def folder_words(folder: Path, context_length: int, *, clean: str) -> Tokenizer:
     """Read a tokenizer as transformers does, and keep its tokenizers-library JSON."""
     from transformers import AutoTokenizer, BertTokenizer
 

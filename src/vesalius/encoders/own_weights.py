@@ -31,6 +31,8 @@ FAMILIES = {
     "biovil": "vesalius.encoders.biovil:build",
     "cxr_clip": "vesalius.encoders.cxr_clip:build",
     "flair": "vesalius.encoders.flair:build",
+    "hf": "vesalius.encoders.transformers_build:build",
+    "timm": "vesalius.encoders.timm_images:build",
     "medclip": "vesalius.encoders.medclip:build",
     "pmc_clip": "vesalius.encoders.pmc_clip:build",
 }
@@ -88,7 +90,7 @@ def load(folder: Path, *, image_size: int | None = None) -> DualEncoder:
             "files of two models are mixed, or one was edited"
         )
     if image_size is not None:
-        config["preprocessing"]["size"] = image_size
+        config["preprocessing"]["size"] = image_size  # the operations follow
     model = _build(config, words, home)
     fill(model, tensors, home / WEIGHTS)
     return model

@@ -76,7 +76,7 @@ def load(
         "text_config": text_config(BERT, folder),
     }
     words = bert_words(folder, context_length=CONTEXT, pad_to_context=True)
-    pixels = Preprocessing(size=SIZE, mean=MEAN, std=STD, interpolation="bicubic")
+    pixels = Preprocessing.usual(SIZE, mean=MEAN, std=STD, interpolation="bicubic")
     config = described(name, weights=image_file, model=shape, pixels=pixels, words=words)
     model = build(config, words.json)
     fill(model.image, read_tensors(image_file), image_file, names=prefixed({"visual.": ""}))

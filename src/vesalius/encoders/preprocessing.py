@@ -1,90 +1,88 @@
-"""From a decoded image to what a tower sees, described by data.
+"""From a decoded image to what a tower sees, described by data: operations in their order.
 
-The steps and their rounding are those of open_clip's evaluation transform (Pillow resize with
-antialiasing → centre crop or pad → ÷255 → mean and standard deviation), without torchvision, so
-that a worker starts fast. Legend: H W pixels of the image, C channels, S the tower's image size.
+Their rounding is that of the authors' own pipelines (open_clip, transformers, torchvision), without
+torchvision, so that a worker starts fast. Legend: H W pixels of the image, C channels, S the
+tower's image size.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vesalius.core import ImageError, ModelError, unknown
+from vesalius.encoders.operations import (
+    Crop,
+    Floats,
+    Normalise,
+    Operation,
+    Resize,
+    Square,
+    as_dict,
+    from_dict,
+)
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
-    from PIL.Image import Image
     from torch import Tensor
 
-INTERPOLATIONS = ("bilinear", "bicubic")
-RESIZES = ("shortest", "longest", "squash", "corner")
-
-
-def _stretch(image: Image, size: int) -> Image:
-    from PIL.Image import fromarray
-
-    values = np.asarray(image, np.float64)
-    values = values - values.min()
-    return fromarray((values / (values.max() or 1) * 255).astype(np.uint8))
-
-
-def _grey(image: Image, size: int) -> Image:
-    return image.convert("L")
-
-
-def _square(image: Image, size: int) -> Image:
-    from PIL.Image import new
-
-    side = max(size, *image.size)
-    square = new(image.mode, (side, side), 0)
-    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    return square
-
-
-FIRST = {"stretch": _stretch, "grey": _grey, "square": _square}
-"""What can be done before the resize: ``stretch`` from the image's own minimum and maximum to
-0-255 (bytes, rounded down); one ``grey`` channel; a black ``square`` of at least ``size`` with the
-image in its middle."""
+RESIZES = ("shortest", "longest", "squash")
+ON_EITHER = (Resize, Square)
+"""Operations that work on bytes and on floats; of the others only Normalise works on floats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """Resize to ``size`` pixels, crop to a square, scale to [0, 1], subtract mean, divide by std.
+    """``operations`` in their order; at their end stands an image of ``size`` × ``size`` pixels.
 
-    ``resize`` is ``shortest`` (shortest side, then centre crop), ``longest`` (longest side, then
-    pad with ``fill``), ``squash`` (both sides, aspect lost) or ``corner`` (longest side, on floats
-    and not on bytes, then black on the right and below). ``resize_to`` is the side to resize to
-    where the crop is smaller; ``first`` are operations of :data:`FIRST`, in their order. Grey
-    images become three equal channels. A value is picklable and runs in loader workers.
+    A value is picklable and runs in loader workers; as plain values it stands in config.json.
 
-    >>> Preprocessing(size=8)(np.zeros((10, 20), np.uint8)).shape
+    >>> Preprocessing.usual(8)(np.zeros((10, 20), np.uint8)).shape
     torch.Size([3, 8, 8])
     """
 
     size: int
-    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    std: tuple[float, ...] = (0.25, 0.25, 0.25)
-    interpolation: str = "bilinear"
-    resize: str = "shortest"
-    fill: int = 0
-    resize_to: int = 0
-    first: tuple[str, ...] = ()
+    operations: tuple[Operation, ...]
 
     def __post_init__(self) -> None:
-        for name in self.first:
-            if name not in FIRST:
-                raise unknown("first operation", name, FIRST)
-        if self.resize_to and (self.resize != "shortest" or self.resize_to < self.size):
-            raise ModelError(f"resize_to wants resize='shortest' and at least size, not {self}")
-        if self.interpolation not in INTERPOLATIONS:
-            raise unknown("interpolation", self.interpolation, INTERPOLATIONS)
-        if self.resize not in RESIZES:
-            raise unknown("resize", self.resize, RESIZES)
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise ModelError(f"preprocessing wants 3 means and 3 positive stds, not {self}")
+        kinds = [type(operation) for operation in self.operations]
+        if kinds.count(Floats) != 1:
+            raise ModelError("preprocessing wants 'floats' once among its operations")
+        turn = kinds.index(Floats)
+        for place, kind in enumerate(kinds):
+            if kind in ON_EITHER or kind is Floats:
+                continue
+            if (kind is Normalise) != (place > turn):
+                where = "after" if kind is Normalise else "before"
+                raise ModelError(f"'{kind.__name__.lower()}' can only stand {where} 'floats'")
+
+    @classmethod
+    def usual(
+        cls,
+        size: int,
+        *,
+        mean: Sequence[float] | None = (0.5, 0.5, 0.5),
+        std: Sequence[float] = (0.25, 0.25, 0.25),
+        interpolation: str = "bilinear",
+        resize: str = "shortest",
+        fill: int = 0,
+    ) -> Preprocessing:
+        """Return open_clip's evaluation transform: resize, crop or pad, ÷255, mean and std.
+
+        ``resize`` is ``shortest`` (then a centre crop), ``longest`` (then a border of ``fill``) or
+        ``squash`` (both sides, aspect lost); without a ``mean`` the values stay in [0, 1].
+        """
+        if resize not in RESIZES:
+            raise unknown("resize", resize, RESIZES)
+        fit = Resize(side="both" if resize == "squash" else resize, filter=interpolation)
+        steps: list[Operation] = [fit]
+        steps += [] if resize == "squash" else [Crop(fill=fill)]
+        steps += [Floats()]
+        steps += [] if mean is None else [Normalise(tuple(mean), tuple(std))]
+        return cls(size, tuple(steps))
 
     def __call__(self, image: UInt8[np.ndarray, "H W ..."]) -> Float[Tensor, "C S S"]:
         """Return the image as a float32 tensor; raises ImageError on another dtype or shape."""
@@ -98,91 +96,35 @@ class Preprocessing:
                 f"an image of shape {image.shape} and type {image.dtype}: the model takes uint8, "
                 "(H, W) grey or (H, W, 3) colour"
             )
-        picture = fromarray(image)
-        for name in self.first:
-            picture = FIRST[name](picture, self.size)
-        if self.resize == "corner":
-            values_HWC = self._cornered(picture)
-        else:
-            values_HWC = _floats(self._fit(picture))
-        values_HWC -= np.asarray(self.mean, np.float32)
-        values_HWC /= np.asarray(self.std, np.float32)
+        values_HWC: Any = fromarray(image)
+        for operation in self.operations:
+            values_HWC = operation(values_HWC, self.size)
+        if values_HWC.shape != (self.size, self.size, 3):
+            raise ModelError(
+                f"the operations ({self.describe()}) make {values_HWC.shape[:2]} pixels of "
+                f"{image.shape[:2]}, not {self.size} × {self.size}"
+            )
         return torch.from_numpy(np.ascontiguousarray(values_HWC.transpose(2, 0, 1)))
 
-    def _fit(self, image: Image) -> Image:
-        """Return the image as a square of ``size``; rounding as torchvision and open_clip do it."""
-        from PIL.Image import Resampling
-
-        filters = {"bilinear": Resampling.BILINEAR, "bicubic": Resampling.BICUBIC}
-        target = self._resized(image.width, image.height)
-        if target != image.size:
-            image = image.resize(target, filters[self.interpolation])
-        if image.size == (self.size, self.size):
-            return image
-        return self._crop_or_pad(image)
-
-    def _cornered(self, image: Image) -> Float[np.ndarray, "S S 3"]:
-        """Resize with antialiasing on floats, as torchvision does it to tensors."""
-        import torch
-
-        values_CHW = torch.from_numpy(_floats(image)).permute(2, 0, 1)
-        scale = max(image.size) / self.size
-        shape = (max(int(image.height / scale), 1), max(int(image.width / scale), 1))
-        small_CHW = torch.nn.functional.interpolate(
-            values_CHW[None], shape, mode=self.interpolation, antialias=True
-        )[0]
-        values_HWC = np.zeros((self.size, self.size, 3), np.float32)
-        values_HWC[: shape[0], : shape[1]] = small_CHW.permute(1, 2, 0).numpy()
-        return values_HWC
-
-    def _resized(self, width: int, height: int) -> tuple[int, int]:
-        if self.resize == "squash":
-            return self.size, self.size
-        if self.resize == "longest":
-            ratio = max(width, height) / self.size
-            return round(width / ratio), round(height / ratio)
-        side = self.resize_to or self.size
-        if width <= height:
-            return side, int(side * height / width)
-        return int(side * width / height), side
-
-    def _crop_or_pad(self, image: Image) -> Image:
-        from PIL import ImageOps
-
-        across, down = max(self.size - image.width, 0), max(self.size - image.height, 0)
-        if across or down:
-            border = (across // 2, down // 2, (across + 1) // 2, (down + 1) // 2)
-            fill = self.fill if image.mode == "L" else (self.fill,) * 3
-            image = ImageOps.expand(image, border, fill)
-        left = round((image.width - self.size) / 2.0)
-        top = round((image.height - self.size) / 2.0)
-        return image.crop((left, top, left + self.size, top + self.size))
+    def resized(self, size: int) -> Preprocessing:
+        """Return the same operations for a tower of another image size."""
+        return replace(self, size=size)
 
     def describe(self) -> str:
         """Return everything that changes the pixels, in one line."""
-        means = ",".join(f"{value:g}" for value in self.mean)
-        stds = ",".join(f"{value:g}" for value in self.std)
-        shape = {
-            "shortest": f"centre crop {self.size}" if self.resize_to else "centre crop",
-            "longest": f"pad {self.fill}",
-            "squash": "no crop",
-            "corner": "on floats, pad 0 right and below",
-        }
-        steps = [*self.first, f"{self.interpolation} {self.resize} {self.resize_to or self.size}"]
-        steps += [shape[self.resize], "RGB", f"mean {means}", f"std {stds}"]
-        return ", ".join(steps)
+        return ", ".join(operation.describe(self.size) for operation in self.operations)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        return {"size": self.size, "operations": [as_dict(step) for step in self.operations]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
-        """Return the preprocessing that :meth:`as_dict` wrote."""
-        tuples = {name: tuple(values.get(name, ())) for name in ("mean", "std", "first")}
-        return cls(**{**values, **tuples})
+        """Return the preprocessing that :meth:`as_dict` wrote, today or before it had operations.
 
-
-def _floats(image: Image) -> Float[np.ndarray, "H W 3"]:
-    values_HWC = np.asarray(image.convert("RGB"), dtype=np.float32)
-    return values_HWC / np.float32(255)
+        Raises ModelError or ChoiceError for an operation or a setting that there is not.
+        """
+        if "operations" not in values:
+            return cls.usual(**values)
+        steps = tuple(from_dict(step) for step in values["operations"])
+        return cls(int(values["size"]), steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vesalius.core import ModelError
+from vesalius.core import ModelError, VesaliusError
 from vesalius.core.files import read_json
 
 BERT_BASE = {
@@ -36,6 +36,17 @@ KNOWN: dict[str, dict[str, Any]] = {
 }
 
 FILES = ("text_config.json", "config.json")
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """Return the table in a JSON file; raises ModelError where there is none."""
+    try:
+        found = read_json(file)
+    except VesaliusError as error:
+        raise ModelError(str(error)) from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{file} holds a {type(found).__name__}, not a table")
+    return found
 
 
 def text_config(hf_model_name: str, folder: Path | None) -> dict[str, Any]:

@@ -211,7 +211,7 @@ def load(
         "name": "tiny",
         "start": f"random weights, seed {seed}",
         "model": model,
-        "preprocessing": Preprocessing(size=image_size or IMAGE_SIZE).as_dict(),
+        "preprocessing": Preprocessing.usual(image_size or IMAGE_SIZE).as_dict(),
         "tokenizer": tokenizer.settings(),
     }
     return build(config, tokenizer.json)

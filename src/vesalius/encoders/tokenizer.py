@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vesalius.core import ModelError
 
@@ -29,7 +29,8 @@ class Tokenizer:
 
     ``pad_to_context`` gives every batch the full length; otherwise a batch is as long as its
     longest text. ``template`` puts each text where its ``{}`` stands. ``truncated`` counts the
-    texts that were cut; the first such batch is logged.
+    texts that were cut; the first such batch is logged. With ``too_long="error"`` they raise
+    ModelError.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Tokenizer:
         pad_to_context: bool = False,
         clean: str = "",
         template: str = "{}",
+        too_long: str = "cut",
     ) -> None:
         self.json: str | None = json
         self.context_length = context_length
@@ -48,6 +50,7 @@ class Tokenizer:
         self.pad_to_context = pad_to_context
         self.clean = clean
         self.template = template
+        self.too_long = too_long
         self.truncated = 0
         self._backend: tokenizers.Tokenizer | None = None
 
@@ -57,7 +60,7 @@ class Tokenizer:
 
         encodings = self.backend.encode_batch([self._cleaned(text) for text in texts])
         cut = sum(bool(encoding.overflowing) for encoding in encodings)
-        self._count(cut, len(texts))
+        count_cut(self, cut, len(texts))
         ids = [encoding.ids for encoding in encodings]
         return torch.tensor(ids, dtype=torch.int64).reshape(len(texts), -1)
 
@@ -96,6 +99,7 @@ class Tokenizer:
             "pad_to_context": self.pad_to_context,
             "clean": self.clean,
             "template": self.template,
+            "too_long": self.too_long,
         }
 
     def __getstate__(self) -> dict[str, Any]:
@@ -112,7 +116,22 @@ class Tokenizer:
             text = str(get_clean_fn(self.clean)(text))
         return self.template.replace("{}", text)
 
-    def _count(self, cut: int, total: int) -> None:
-        if cut and not self.truncated:
-            log.warning("%d of %d texts cut at %d tokens", cut, total, self.context_length)
-        self.truncated += cut
+
+class Counting(Protocol):
+    """What counts the texts that it cuts, or refuses them."""
+
+    context_length: int
+    truncated: int
+    too_long: str
+
+
+def count_cut(words: Counting, cut: int, total: int) -> None:
+    """Count and log the texts that were cut; raises ModelError where that must not be."""
+    if cut and words.too_long == "error":
+        raise ModelError(
+            f"{cut} of {total} texts have more than {words.context_length} tokens; this model's "
+            "authors refuse such texts: shorten them"
+        )
+    if cut and not words.truncated:
+        log.warning("%d of %d texts cut at %d tokens", cut, total, words.context_length)
+    words.truncated += cut

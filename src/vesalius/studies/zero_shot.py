@@ -28,12 +28,14 @@ def zero_shot(
     """
     cases = labelled(context, "zero_shot")
     chosen = load_prompts(prompts, cases.label_names)
+    bias = context.model.logit_bias
     predictions = score_by_prompts(
         image_features(context, *EVALUATED),
         chosen,
         text_encoder(context),
         cases,
         logit_scale=float(context.model.logit_scale.detach().exp()),
+        logit_bias=None if bias is None else float(bias.detach()),
     )
     rows = [
         (label, " / ".join(chosen.positive[label]), " / ".join(chosen.negative.get(label, ())))

@@ -38,8 +38,10 @@ def test_a_text_beyond_the_bound_is_refused(tmp_path, monkeypatch):
         read_table(tmp_path / "t.csv")
 
 
-@pytest.mark.parametrize("raw", [b"", b"a,b\n1,2\n", gzip.compress(b"a,b\n" * 99, mtime=0)[:-9],
-                                 gzip.compress(b"a" * 999, mtime=0)[:12] + b"\xff" * 9])  # fmt: skip
+PACKED = gzip.compress(b"a,b\n" * 99, mtime=0)
+
+
+@pytest.mark.parametrize("raw", [b"", b"a,b\n1,2\n", PACKED[:-9], PACKED[:12] + b"\xff" * 9])
 def test_what_is_no_gzip_is_refused(tmp_path, raw):
     (tmp_path / "t.csv.gz").write_bytes(raw)
     with pytest.raises(DataError, match="t.csv.gz"):
