@@ -145,6 +145,15 @@ def test_every_reader_has_a_page_with_its_commands():
         assert f"(formats/{name}.md)" in index
 
 
+def test_every_model_with_files_is_in_the_index_of_models():
+    from vesalius.encoders import catalogue
+
+    index = (ROOT / "docs" / "models" / "README.md").read_text()
+    named = [card.name for card in catalogue() if card.files and ":ARCH" not in card.name]
+    assert len(named) > 20
+    assert not [name for name in named if f"`{name}`" not in index]
+
+
 def test_every_extra_can_be_imported():
     for name, wanted in project()["project"]["optional-dependencies"].items():
         for requirement in wanted:

@@ -199,6 +199,7 @@ def test_a_kept_recipe_names_its_data_from_wherever_it_is_repeated(bare, tmp_pat
 
 def test_a_kept_recipe_names_its_prompts_from_wherever_it_is_repeated(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text("labels: {Edema: {positive: [edema]}}")
     plain = {"study": "own", "question": "?", "data": {"reader": "phantom"}, "model": "tiny"}
     recipe = recipe_of({**plain, "adapt": [{"zero_shot": {"prompts": "own.yaml"}}]})
     (stage,) = runner.kept(recipe)["adapt"]

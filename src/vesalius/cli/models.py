@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from vesalius.encoders import ModelCard
 
 app = typer.Typer(
-    help="List the models; say what a file is; compare files with a model's card.",
+    help="List the models; check files, compare them with a card.",
     invoke_without_command=True,
 )
 
@@ -68,9 +68,11 @@ def verify(
     name: Annotated[str, typer.Argument(help="A name of 'vesalius models'.")],
     path: Annotated[Path, typer.Argument(help="The model's folder, or its weight file.")],
 ) -> None:
-    """Compare files with a model's card: digests, tensors, pixels, tokens; exit code 2 if wrong.
+    """Compare files with a model's card.
 
-    Digests are compared with those of the card, and of a file SHA256SUMS in the folder.
+    Digests (those of the card, and of a file SHA256SUMS in the folder), tensors, pixels and tokens
+    are looked at; the exit code is 2 where one is wrong.
+
     Example: vesalius models verify biomedclip ~/weights/biomedclip
     """
     from vesalius.core import ModelError

@@ -20,7 +20,7 @@ SHIFT = 0.08  # of half a side
 ZOOM = 0.10
 CONTRAST = 0.15
 BRIGHTNESS = 0.15  # in units of prepared pixels
-SHORTENED = 0.4  # of the texts
+SHORTENED = 0.7  # of the texts
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -56,7 +56,7 @@ def jitter(
 
 
 def shortened(text: str, *, generator: torch.Generator) -> str:
-    """Return the text, or, four times in ten, only some of its sentences, in their order.
+    """Return the text, or, seven times in ten, only some of its sentences, in their order.
 
     A prompt is one sentence: a model that saw whole reports only would not know what to do with it
     (ConVIRT, Zhang et al. 2022, section 3.3, always draws a single one).
