@@ -15,6 +15,7 @@ from vesalius.encoders.operations import (
     Crop,
     Floats,
     Grey,
+    Middle,
     Normalise,
     Resize,
     Square,
@@ -69,6 +70,7 @@ EVERY = (
     Grey(),
     Resize(320, side="longest", filter="lanczos", rounding="down_ratio"),
     Square(at_least=320),
+    Middle(),
     Crop(318),
     Floats(divide=1),
     Normalise((101.48761,) * 3, (83.43944,) * 3),
@@ -84,7 +86,7 @@ def test_every_operation_is_written_read_and_pickled():
     assert hash(ours) == hash(Preprocessing(32, EVERY))
     assert ours.describe() == (
         "stretch, grey, lanczos longest 320 rounded down_ratio, pad to a square of at least 320, "
-        "centre, 0, centre 318 (outside 0), RGB, mean 101.488,101.488,101.488, "
+        "centre, 0, middle square, centre 318 (outside 0), RGB, mean 101.488,101.488,101.488, "
         "std 83.4394,83.4394,83.4394, bicubic both 32 without antialiasing"
     )
     assert ours(np.arange(200, dtype=np.uint8).reshape(10, 20)).shape == (3, 32, 32)

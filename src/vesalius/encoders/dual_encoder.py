@@ -103,6 +103,12 @@ class DualEncoder(nn.Module):
         tokens_BL = texts if isinstance(texts, torch.Tensor) else self.tokenize(texts)
         return self.text(tokens_BL.to(self.device))
 
+    def require_text(self) -> None:
+        """Raise ModelError where the model has no text tower."""
+        refuse: Any = getattr(self.text, "refuse", None)
+        if refuse is not None:
+            refuse()
+
     def patch_features(self, pixels_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
         """Return one vector of the joint space for each patch; ModelError where there is none."""
         tower: Any = self.image

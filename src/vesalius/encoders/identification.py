@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from vesalius.core import ModelError
+from vesalius.encoders import torchxrayvision
 from vesalius.encoders.cards import ModelCard, catalogue
 from vesalius.encoders.checkpoint import read_content, read_safetensors, tensors_of
 from vesalius.encoders.openclip import CONFIG, NO_WEIGHTS, WEIGHTS
 from vesalius.encoders.own_weights import FORMAT, holds_weights
 from vesalius.encoders.text_config import read_table
+from vesalius.encoders.whole_module import read_module
 
 SHARED = {*WEIGHTS, CONFIG, "config.json", "preprocessor_config.json", "tokenizer.json",
           "tokenizer_config.json", "vocab.json", "vocab.txt"}  # fmt: skip
@@ -61,10 +63,7 @@ def _folder(path: Path) -> tuple[str, str]:
 
 def _file(path: Path) -> tuple[str, str]:
     telling = next((card for card in catalogue() if path.name in _telling(card)), None)
-    if path.suffix == ".safetensors" and path.is_file():
-        content: Any = read_safetensors(path)[0]
-    else:
-        content = read_content(path)
+    content = _content(path)
     tensors = tensors_of(content, path)
     if telling is not None:
         return _belongs(telling, path.parent)
@@ -85,6 +84,14 @@ def _file(path: Path) -> tuple[str, str]:
         return said, f"open_clip:{arches[0]}/{path}"
     some = ", ".join(list(shapes)[:3])
     return f"{kind}, {len(shapes)} tensors of no model that is known here ({some} …)", ""
+
+
+def _content(path: Path) -> Any:
+    if path.suffix == ".safetensors" and path.is_file():
+        return read_safetensors(path)[0]
+    if path.name in torchxrayvision.NAMES.values():
+        return read_module(path, classes=torchxrayvision.CLASSES)
+    return read_content(path)
 
 
 def _belongs(card: ModelCard, folder: Path) -> tuple[str, str]:

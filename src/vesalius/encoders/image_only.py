@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
 from torch import nn
 
 from vesalius.core import ModelError
 from vesalius.encoders.dual_encoder import DualEncoder
 from vesalius.encoders.preprocessing import Preprocessing
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class NoWords:
@@ -25,11 +22,11 @@ class NoWords:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __call__(self, texts: Sequence[str]) -> Tensor:
+    def __call__(self, texts: Sequence[str]) -> NoReturn:
         raise ModelError(
-            f"{self.name} sees images only: it has no text tower, so zero-shot, retrieval by text "
-            "and prompts cannot be had; embed the images and use a linear probe, k nearest "
-            "neighbours or fine-tuning"
+            f"{self.name} sees images only: it has no text tower, so zero-shot, retrieval by text, "
+            "prompts and pretraining cannot be had; embed the images and use a linear probe, "
+            "k nearest neighbours or fine-tuning"
         )
 
     def identity(self) -> str:
@@ -46,8 +43,12 @@ class NoText(nn.Module):
         super().__init__()
         self.words = NoWords(name)
 
-    def forward(self, tokens_BL: Tensor) -> Tensor:
-        return self.words([])
+    def forward(self, tokens_BL: Any) -> NoReturn:
+        self.refuse()
+
+    def refuse(self) -> NoReturn:
+        """Raise the ModelError of a model that reads no text."""
+        self.words([])
 
 
 def image_encoder(

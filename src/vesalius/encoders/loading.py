@@ -21,6 +21,7 @@ ENCODERS = {
     "local-dir": "vesalius.encoders.openclip:load_local_dir",
     "hf": "vesalius.encoders.transformers_folder:load",
     "timm": "vesalius.encoders.timm_images:load",
+    "torchxrayvision": "vesalius.encoders.torchxrayvision:load",
     "biovil": "vesalius.encoders.biovil:load",
     "biovil_t": "vesalius.encoders.biovil:load_t",
     "cxr_clip": "vesalius.encoders.cxr_clip:load",

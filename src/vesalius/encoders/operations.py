@@ -97,6 +97,19 @@ class Square:
 
 
 @dataclass(frozen=True, slots=True)
+class Middle:
+    """Cut out the largest square in the middle; its odd pixel goes as in TorchXRayVision's code."""
+
+    def __call__(self, image: Image, size: int) -> Image:
+        side = min(image.size)
+        left, top = image.width // 2 - side // 2, image.height // 2 - side // 2
+        return image.crop((left, top, left + side, top + side))
+
+    def describe(self, size: int) -> str:
+        return "middle square"
+
+
+@dataclass(frozen=True, slots=True)
 class Resize:
     """Bring the ``shortest`` or ``longest`` side to ``to`` pixels, or ``both`` (aspect lost).
 
@@ -225,9 +238,10 @@ class Normalise:
         return f"mean {means}, std {stds}"
 
 
-Operation = Grey | Stretch | Square | Resize | Crop | Floats | Normalise
+Operation = Grey | Stretch | Square | Middle | Resize | Crop | Floats | Normalise
 OPERATIONS: dict[str, type[Operation]] = {
-    kind.__name__.lower(): kind for kind in (Grey, Stretch, Square, Resize, Crop, Floats, Normalise)
+    kind.__name__.lower(): kind
+    for kind in (Grey, Stretch, Square, Middle, Resize, Crop, Floats, Normalise)
 }
 
 

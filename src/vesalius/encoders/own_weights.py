@@ -33,6 +33,7 @@ FAMILIES = {
     "flair": "vesalius.encoders.flair:build",
     "hf": "vesalius.encoders.transformers_build:build",
     "timm": "vesalius.encoders.timm_images:build",
+    "torchxrayvision": "vesalius.encoders.torchxrayvision:build",
     "medclip": "vesalius.encoders.medclip:build",
     "pmc_clip": "vesalius.encoders.pmc_clip:build",
 }

@@ -21,6 +21,9 @@ from vesalius.studies.summary import Finished, write_page, write_scores
 
 log = logging.getLogger(__name__)
 
+READS_TEXT = ("pretrain", "zero_shot", "retrieval")
+"""Stages that a model without a text tower cannot go through; said before the first of them."""
+
 
 def default_folder(recipe: Recipe) -> Path:
     """Return the folder of a recipe: the same recipe goes on in the same one."""
@@ -69,6 +72,8 @@ def run_study(
         cases = read_cases(recipe)
         log.info("model: loading %s", recipe.model["name"])
         model = load_model(recipe, cases, device)
+        if any(stage.name in READS_TEXT for stage in stages(recipe)):
+            model.require_text()
         inspection = data.inspect(cases, workers=workers, progress=progress)
         context = Context(
             run,
