@@ -16,7 +16,7 @@ from vesalius.encoders.text_config import read_table
 from vesalius.encoders.whole_module import read_module
 
 SHARED = {*WEIGHTS, CONFIG, "config.json", "preprocessor_config.json", "tokenizer.json",
-          "tokenizer_config.json", "vocab.json", "vocab.txt"}  # fmt: skip
+          "tokenizer_config.json", "vocab.json", "vocab.txt", "spiece.model"}  # fmt: skip
 """File names that say nothing of the model."""
 
 DESCRIPTIONS = (CONFIG, "config.json")

@@ -26,6 +26,7 @@ ENCODERS = {
     "biovil_t": "vesalius.encoders.biovil:load_t",
     "cxr_clip": "vesalius.encoders.cxr_clip:load",
     "flair": "vesalius.encoders.flair:load",
+    "keep": "vesalius.encoders.keep:load",
     "medclip": "vesalius.encoders.medclip:load",
     "pmc_clip": "vesalius.encoders.pmc_clip:load",
 }

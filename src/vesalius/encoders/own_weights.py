@@ -34,6 +34,7 @@ FAMILIES = {
     "hf": "vesalius.encoders.transformers_build:build",
     "timm": "vesalius.encoders.timm_images:build",
     "torchxrayvision": "vesalius.encoders.torchxrayvision:build",
+    "keep": "vesalius.encoders.keep:build",
     "medclip": "vesalius.encoders.medclip:build",
     "pmc_clip": "vesalius.encoders.pmc_clip:build",
 }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vesalius.core import ModelError
 from vesalius.encoders.authors_files import check_size
 from vesalius.encoders.openclip_words import folder_words
+from vesalius.encoders.sentencepiece import siglip_json
 from vesalius.encoders.text_config import read_table
 from vesalius.encoders.tokenizer import Tokenizer
 from vesalius.encoders.transformers_build import as_encoder, filled, image_size_of, kind_of
@@ -30,6 +31,7 @@ CONFIG = "config.json"
 SHARDS = "model.safetensors.index.json"
 WEIGHTS = ("model.safetensors", SHARDS, "pytorch_model.bin")
 WORDS = ("tokenizer.json", "vocab.txt", "vocab.json")
+PIECES = "spiece.model"
 STALE = frozenset(f"{tower}_model.embeddings.position_ids" for tower in ("text", "vision"))
 """Counters that older versions of transformers saved among the weights."""
 
@@ -114,26 +116,31 @@ def _pixels(folder: Path, size: int, name: str, card: ModelCard | None) -> Prepr
 
 
 def _words(folder: Path, config: dict[str, Any], name: str) -> Tokenizer:
-    if not any((folder / file).is_file() for file in WORDS):
-        raise ModelError(f"{name}: {' or '.join(WORDS)} is missing in {folder}")
     text = config.get("text_config") or {}
     if config["model_type"] == "siglip":
         return _siglip_words(folder, text, name)
+    if not any((folder / file).is_file() for file in WORDS):
+        raise ModelError(f"{name}: {' or '.join(WORDS)} is missing in {folder}")
     return folder_words(folder, int(text.get("max_position_embeddings", 77)), clean="")
 
 
 def _siglip_words(folder: Path, text: dict[str, Any], name: str) -> Tokenizer:
-    """Return the tokenizer in tokenizer.json; every text is padded to the full length.
+    """Return the tokenizer in tokenizer.json or spiece.model; texts are padded to the full length.
 
-    Not by transformers, whose class for SigLIP wants sentencepiece beside this file.
+    Not by transformers, whose class for SigLIP wants sentencepiece.
     """
     import tokenizers
 
-    file, about = folder / WORDS[0], folder / "tokenizer_config.json"
-    if not file.is_file():
-        raise ModelError(f"{name}: {file} is missing (spiece.model alone is not read)")
+    about = folder / "tokenizer_config.json"
+    files = [folder / file for file in (WORDS[0], PIECES) if (folder / file).is_file()]
+    if not files:
+        raise ModelError(f"{name}: {WORDS[0]} or {PIECES} is missing in {folder}")
+    file = files[0]
     try:
-        words = tokenizers.Tokenizer.from_file(str(file))
+        text_json = siglip_json(file) if file.name == PIECES else file.read_text(encoding="utf-8")
+        words = tokenizers.Tokenizer.from_str(text_json)
+    except ModelError:
+        raise
     except Exception as error:  # the Rust library raises bare exceptions for broken files
         raise ModelError(f"{file} cannot be read: {error}") from error
     pad = (read_table(about) if about.is_file() else {}).get("pad_token")
