@@ -149,7 +149,8 @@ def test_every_model_with_files_is_in_the_index_of_models():
     from vesalius.encoders import catalogue
 
     index = (ROOT / "docs" / "models" / "README.md").read_text()
-    named = [card.name for card in catalogue() if card.files and ":ARCH" not in card.name]
+    shapes = (":ARCH", ":OWNER", ":NAME", "torchxrayvision:")  # many models under one page
+    named = [c.name for c in catalogue() if c.files and not any(s in c.name for s in shapes)]
     assert len(named) > 20
     assert not [name for name in named if f"`{name}`" not in index]
 
