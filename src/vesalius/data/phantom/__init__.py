@@ -7,7 +7,7 @@ set has: each finding's exact pixels. **No number on it says anything about pati
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label
 
 from vesalius.core import Box, CaseSet, DataError, Mask, Question, mask_box
 from vesalius.data.phantom.cohort import VERSION, Study, studies
@@ -26,13 +25,13 @@ from vesalius.data.phantom.render import render
 from vesalius.data.phantom.reports import report
 
 if TYPE_CHECKING:
-    from jaxtyping import UInt8
+    from jaxtyping import Bool, UInt8
 
 __all__ = ["NAMES", "read"]
 
 SMALLEST, LARGEST = 48, 2048
 KEPT_BYTES = 256 * 2**20
-SPECK = 0.1  # of the largest part
+SMALLEST_PART = 0.1  # of the largest
 
 lately = lru_cache(maxsize=4)(render)  # a film is asked for together with its masks and its boxes
 
@@ -116,7 +115,7 @@ class Films:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DrawnRegions:
-    """Exact masks of findings, lungs and heart, and the boxes of the findings."""
+    """Exact masks of findings, lungs and heart, and a box around each part of a finding."""
 
     studies: Sequence[Study]
     side: int
@@ -129,23 +128,29 @@ class DrawnRegions:
         return {name: Mask(mask.values_HW.copy(), name) for name, mask in masks.items()}
 
     def boxes(self, index: int) -> tuple[Box, ...]:
-        masks = self.masks(index)
         return tuple(
-            box for name, mask in masks.items() if name in NAMES for box in _boxes(name, mask)
+            box
+            for name, mask in self.masks(index).items()
+            if name in NAMES
+            for part_HW in _parts(mask.values_HW)
+            if (box := mask_box(name, part_HW)) is not None
         )
 
     def take(self, indices: NDArray[np.integer]) -> DrawnRegions:
         return DrawnRegions([self.studies[i] for i in indices], self.side)
 
 
-def _boxes(name: str, mask: Mask) -> Iterator[Box]:
-    """Yield a box around each connected part of a mask; specks beside a larger part have none."""
-    parts_HW, count = label(mask.values_HW, structure=np.ones((3, 3)))
-    areas = np.bincount(parts_HW.ravel())[1:]
-    for part in range(count):
-        box = mask_box(name, parts_HW == part + 1)
-        if box is not None and areas[part] >= SPECK * areas.max():
-            yield box
+def _parts(mask_HW: Bool[np.ndarray, "H W"]) -> list[Bool[np.ndarray, "H W"]]:
+    """Return the connected parts of a mask: effusions of both sides, each broken rib.
+
+    What is smaller than a tenth of the largest is a crumb at its edge and has no box of its own.
+    """
+    from scipy.ndimage import label
+
+    labels_HW, count = label(mask_HW, structure=np.ones((3, 3)))
+    sizes = np.bincount(labels_HW.ravel(), minlength=count + 1)[1:]
+    kept = np.flatnonzero(sizes >= SMALLEST_PART * sizes.max(initial=0)) + 1
+    return [labels_HW == part for part in kept]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -36,8 +36,6 @@ class Anatomy:
     female: bool = False
     age: int = 55
     slant: float = 0.05  # how steeply the ribs fall
-    barrel: float = 0.0  # from −1, narrow at the top, to 1, as wide there as at the base
-    drift: float = 0.0  # how far heart and mediastinum lie off the middle
 
     def sign(self, side: str) -> float:
         """Return the direction of a side on the image: −1 for the patient's right."""
@@ -49,12 +47,10 @@ class Anatomy:
     def lung(self, side: str) -> Float[np.ndarray, "P 2"]:
         """Return the outline of a lung as if no heart lay before it."""
         sign, w, dome = self.sign(side), self.width, self.dome(side)
-        full = 0.035 * self.barrel
         top, base = self.apex, dome + 0.085
         out = [
             (0.060, top + 0.10), (0.080, top + 0.025), (0.138, top - 0.004), (0.205, top + 0.022),
-            ((0.72 + full) * w, top + 0.105), ((0.885 + full) * w, top + 0.23),
-            ((0.97 + 0.4 * full) * w, top + 0.39),
+            (0.72 * w, top + 0.105), (0.885 * w, top + 0.23), (0.97 * w, top + 0.39),
             (1.00 * w, dome - 0.06), (1.01 * w, base - 0.01), (0.955 * w, base + 0.005),
             (0.80 * w, dome + 0.028), (0.60 * w, dome), (0.40 * w, dome + 0.002),
             (0.22 * w, dome + 0.03), (0.055, dome + 0.05), (0.045, 0.5), (0.052, 0.38),
@@ -63,21 +59,21 @@ class Anatomy:
 
     def heart(self) -> Float[np.ndarray, "P 2"]:
         """Return the heart's outline; its width is ``heart_share`` of the thorax."""
-        wide = 2 * self.width * self.heart_share / 1.079  # so much bulges the outline below
+        wide = 2 * self.width * self.heart_share / 1.0873  # so much bulges the outline below
         base = float(np.mean(self.domes)) + 0.035
         tall = 0.155 + 0.30 * wide
         left, right = -0.33 * wide, 0.67 * wide
         tip = 0.06 * self.heart_tilt
         out = [
             (-0.05, base - tall), (0.035, base - 1.02 * tall), (0.085, base - 0.86 * tall),
-            (0.50 * right + 0.03, base - 0.69 * tall), (0.86 * right, base - 0.46 * tall),
-            (1.04 * right, base - 0.22 * tall), (1.04 * right, base + 0.5 * tip - 0.005),
-            (0.84 * right, base + tip + 0.015), (0.25 * right, base + 0.045),
-            (0.70 * left, base + 0.03), (1.04 * left, base - 0.10 * tall),
-            (1.20 * left, base - 0.30 * tall), (1.12 * left, base - 0.52 * tall),
-            (0.72 * left, base - 0.70 * tall), (-0.055, base - 0.84 * tall),
+            (0.45 * right + 0.04, base - 0.66 * tall), (0.86 * right, base - 0.40 * tall),
+            (1.04 * right, base - 0.18 * tall), (1.05 * right, base + tip - 0.035),
+            (0.84 * right, base + tip + 0.012), (0.25 * right, base + 0.045),
+            (0.70 * left, base + 0.03), (1.00 * left, base - 0.05),
+            (1.20 * left, base - 0.26 * tall), (1.12 * left, base - 0.50 * tall),
+            (0.72 * left - 0.012, base - 0.72 * tall), (-0.058, base - 0.86 * tall),
         ]  # fmt: skip
-        return smooth([(MIDDLE + self.drift + x, y) for x, y in out])
+        return smooth([(MIDDLE + x, y) for x, y in out])
 
     def mediastinum(self) -> Float[np.ndarray, "P 2"]:
         """Return the outline between the lungs, with the aortic knob on the patient's left."""
@@ -89,7 +85,7 @@ class Anatomy:
             (-0.055, 0.6), (-0.058, self.apex + 0.28),
             (-0.056, self.apex + 0.16), (-0.048, self.apex + 0.06),
         ]  # fmt: skip
-        return smooth([(MIDDLE + self.drift + x, y) for x, y in out])
+        return smooth([(MIDDLE + x, y) for x, y in out])
 
     def hilum(self, side: str) -> tuple[float, float]:
         """Return where the vessels of a lung leave the mediastinum."""
@@ -98,7 +94,7 @@ class Anatomy:
     def ribs(self, side: str) -> Float[np.ndarray, "K P 2"]:
         """Return the middle lines of the posterior parts of the ribs, from the spine outwards."""
         number_K1, t = np.arange(RIBS)[:, None], np.linspace(0, 1, 9)
-        reach_K1 = self.width * np.minimum(0.60 + 0.03 * self.barrel + 0.115 * number_K1, 1.04)
+        reach_K1 = self.width * np.minimum(0.60 + 0.115 * number_K1, 1.04)
         x_KP = 0.03 + (reach_K1 - 0.03) * np.sin(t * np.pi / 2) ** 0.9
         fall_K1 = self.slant + 0.010 * number_K1
         y_KP = self.apex - 0.015 + 0.072 * number_K1 - 0.02 * np.sin(np.pi * t)

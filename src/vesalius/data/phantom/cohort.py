@@ -66,14 +66,13 @@ def _patient(seed: int, patient: int, site_shift: float) -> Iterator[Study]:
     state = str(rng.choice(list(STATES), p=list(STATES.values())))
     age = int(np.clip(rng.normal(48 if state == "healthy" else 63, 16), 18, 95))
     sex = str(rng.choice(["F", "M"]))
-    fat, width = float(rng.beta(2, 2)), rng.uniform(0.315, 0.395)
+    fat, width = float(rng.beta(2, 2)), rng.uniform(0.325, 0.395)
     apex, dome, slant = (
-        rng.uniform(0.095, 0.155),
-        rng.uniform(0.66, 0.745),
-        rng.uniform(0.025, 0.085),
+        rng.uniform(0.105, 0.145),
+        rng.uniform(0.67, 0.735),
+        rng.uniform(0.03, 0.075),
     )
-    heart, tilt = rng.uniform(0.40, 0.475), rng.uniform(0.2, 1.0)
-    barrel = rng.uniform(-1, 1)
+    heart, tilt = rng.uniform(0.40, 0.485), rng.uniform(0.2, 1.0)
     site = SITES[int(rng.choice(len(SITES), p=[0.5, 0.3, 0.2]))]
     if rng.random() < site_shift and site.name == "A":
         site = SITES[1]
@@ -88,7 +87,7 @@ def _patient(seed: int, patient: int, site_shift: float) -> Iterator[Study]:
         if collapsed is not None:
             for side in collapsed.sides:
                 raised[("right", "left").index(side)] = 0.02 + 0.045 * collapsed.severity
-        breath, turned = rng.normal(0, 0.016), rng.normal(0, 0.007)
+        breath = rng.normal(0, 0.012)
         yield Study(
             patient=patient,
             number=number,
@@ -99,25 +98,16 @@ def _patient(seed: int, patient: int, site_shift: float) -> Iterator[Study]:
                 width=width,
                 apex=apex,
                 domes=(dome + breath - raised[0], dome + 0.024 + breath - raised[1]),
-                heart_share=heart + 0.2 * max(-breath, 0),
+                heart_share=heart + 0.25 * max(-breath, 0),
                 heart_tilt=tilt,
                 fat=fat,
                 female=sex == "F",
                 age=age,
                 slant=slant,
-                barrel=barrel,
-                drift=turned + _pushed(found.get("Pneumothorax")),
             ),
             lesions=tuple(found[name] for name in NAMES if name in found),
             seed=(seed, patient, number, 1),
         )
-
-
-def _pushed(air: Lesion | None) -> float:
-    """Return how far much air in one side pushes heart and mediastinum to the other."""
-    if air is None:
-        return 0.0
-    return (1 if air.sides[0] == "right" else -1) * 0.07 * max(air.severity - 0.6, 0)
 
 
 def _has(name: str, state: str, rng: np.random.Generator) -> bool:

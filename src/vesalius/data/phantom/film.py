@@ -55,8 +55,7 @@ def body(scene: Scene, vessels: Float[np.ndarray, "S S"], rng: np.random.Generat
     film = canvas.enlarged(inside_ss * (tissue_ss + 0.018 * canvas.noise(rng, 5, every=2)))
     film += inside * _bones(scene, lungs)
     film += lungs * (0.085 * vessels + 0.011 * canvas.noise(rng, 24) - air)
-    thick = 0.55 + 0.5 * canvas.filled([anatomy.heart()], blur=0.035)  # thinner at its edge
-    film += scene.heart * thick * (0.09 + 0.04 * np.clip((scene.y[:, :1] - 0.5) / 0.3, 0, 1))
+    film += scene.heart * (0.055 + 0.05 * np.clip((scene.y[:, :1] - 0.48) / 0.3, 0, 1))
     for side in SIDES:
         film += 0.080 * canvas.glow(*anatomy.hilum(side), 0.028, 0.044)
     return film - _airways(anatomy, canvas)
@@ -140,8 +139,8 @@ def expose(
     """Return the film as a scanner of a site shows it: uint8."""
     side = canvas.side
     dark = np.linspace(0, BRIGHTEST, LEVELS, dtype=np.float32)
-    curve = np.clip(dark * rng.uniform(0.92, 1.09), 0, 1.3) ** site.gamma
-    curve = (curve - 0.40) * (2.3 * site.contrast) + (site.brightness + rng.normal(0, 0.065))
+    curve = np.clip(dark * rng.uniform(0.94, 1.07), 0, 1.3) ** site.gamma
+    curve = (curve - 0.40) * (2.3 * site.contrast) + (site.brightness + rng.normal(0, 0.05))
     curve = (0.5 + 0.5 * np.tanh(curve)).astype(np.float32)  # the shoulder and toe of a film
     values = curve[(np.clip(film, 0, BRIGHTEST) * ((LEVELS - 1) / BRIGHTEST)).astype(np.uint16)]
     if site.vignette:

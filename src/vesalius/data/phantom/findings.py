@@ -76,32 +76,23 @@ def effusion(film: Film, scene: Scene, lesion: Lesion, rng: np.random.Generator)
 
 
 def pneumothorax(film: Film, scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Drawn:
-    """Air between the chest wall and a lung that has drawn back: dark, without vessels."""
-    air = free_air(scene, lesion)
-    film = film - air * (0.07 + 0.45 * np.clip(film - 0.20, 0, 0.12))
-    pleura = Stroke(_collapsed(scene, lesion)[_APEX_TO_SIDE], 0.0045)
-    film = film + 0.06 * scene.canvas.stroked([pleura]) * scene.lungs[lesion.sides[0]]
+    """Air between the chest wall and a lung that has drawn back: dark, without vessels.
+
+    The pleura is a fine line along the apex and the side of the lung, not where it lies on the
+    mediastinum or the diaphragm.
+    """
+    side = lesion.sides[0]
+    hilum = np.array(scene.anatomy.hilum(side))
+    outline = scene.anatomy.lung(side)
+    back = 0.14 + 0.42 * lesion.severity
+    upper = np.clip((scene.anatomy.dome(side) + 0.02 - outline[:, 1]) / 0.5, 0.05, 1)[:, None]
+    drawn_back = outline + (hilum - outline) * back * upper
+    air = scene.lungs[side] * (1 - scene.canvas.filled([drawn_back]))
+    film = film - air * (0.075 + np.clip(film - 0.18, 0, 0.12))
+    apex, base = len(outline) // 12, int(len(outline) * 0.46)  # of the outline's points
+    edge = Stroke(drawn_back[apex:base], 0.005)
+    film = film + 0.10 * scene.canvas.stroked([edge]) * scene.lungs[side]
     return film, air > 0.5
-
-
-def free_air(scene: Scene, lesion: Lesion) -> Layer:
-    """Return where a pneumothorax leaves air and no lung, in [0, 1]."""
-    inside = scene.canvas.filled([_collapsed(scene, lesion)])
-    return scene.lungs[lesion.sides[0]] * (1 - inside)
-
-
-_APEX_TO_SIDE = slice(4, 66)  # of a lung's outline: not along the mediastinum or the diaphragm
-
-
-def _collapsed(scene: Scene, lesion: Lesion) -> Float[np.ndarray, "P 2"]:
-    """Return the outline of a lung drawn back from the apex and the side, not from the heart."""
-    side, anatomy = lesion.sides[0], scene.anatomy
-    outline, hilum = anatomy.lung(side), np.array(anatomy.hilum(side))
-    upper = np.clip((anatomy.dome(side) + 0.03 - outline[:, 1]) / 0.5, 0, 1)
-    lateral = np.clip((np.abs(outline[:, 0] - MIDDLE) - 0.06) / 0.08, 0, 1)
-    apical = np.clip((anatomy.apex + 0.14 - outline[:, 1]) / 0.05, 0, 1)
-    back = (0.14 + 0.42 * lesion.severity) * upper * np.maximum(lateral, apical)
-    return outline + (hilum - outline) * back[:, None]
 
 
 def consolidation(film: Film, scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Drawn:
@@ -192,42 +183,30 @@ def edema(film: Film, scene: Scene, lesion: Lesion, rng: np.random.Generator) ->
 
 
 def fracture(film: Film, scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Drawn:
-    """Ribs broken at the side: a dark gap, the outer stump off by half a rib, blood at the wall.
-
-    Callus hazes the break of severe ones.
-    """
+    """Ribs broken towards the side: a dark gap, a step of the outer part, callus, some blood."""
     side = lesion.sides[0]
     count = 1 + (lesion.severity > 0.3) + (lesion.severity > 0.65)
     first = 2 + int(lesion.place * 3.99)
-    bone = 0.55 + 0.45 * scene.lungs[side]
-    whole, moved, gaps, where = [], [], [], []
+    ribs = scene.anatomy.ribs(side)
+    step = 0.013 + 0.008 * lesion.severity
+    gaps, stumps, calluses, where = [], [], [], []
     for number in range(first, first + count):
-        line, wide = scene.anatomy.ribs(side)[number], 0.0215 + 0.0012 * number
-        at = line[4] * 0.4 + line[5] * 0.6
-        along = (line[5] - line[4]) / np.hypot(*(line[5] - line[4]))
-        across = np.array([-along[1], along[0]]) * scene.anatomy.sign(side)
-        stump = np.concatenate([at[None], line[5:]])
-        off = wide * (0.55 + 0.25 * lesion.severity) * np.linspace(1, 0.3, len(stump))[:, None]
-        whole += _cortex(stump, wide)
-        moved += _cortex(stump + off * across, wide)
-        lean = 0.2 * wide * along  # breaks run a little oblique
-        gaps.append(Stroke([at - 0.5 * wide * across - lean, at + 0.95 * wide * across + lean],
-                           0.008 + 0.003 * lesion.severity))  # fmt: skip
-        where.append((*at, 0.027, 1.0))
-        blood = scene.canvas.glow(float(line[-3, 0]), float(line[-3, 1]), 0.019, 0.036)
-        film = film + (0.14 + 0.10 * lesion.severity) * blood * scene.lungs[side]
-    film = film + bone * (0.15 * scene.canvas.stroked(moved) - 0.078 * scene.canvas.stroked(whole))
-    if lesion.severity > 0.65:
-        callus = [(x, y, 0.02, 1.0) for x, y, *_ in where]
-        film = film + 0.06 * scene.canvas.dots(callus, blur=0.009)
+        line = ribs[number]
+        at = line[5]
+        along = (line[6] - line[4]) / np.hypot(*(line[6] - line[4]))
+        across = np.array([-along[1], along[0]]) * np.sign(along[0])  # downwards
+        gaps.append(Stroke([at - 0.020 * across, at + 0.020 * across], 0.013))
+        outer = np.stack([at + 0.012 * along, line[6], line[7]]) + step * across
+        stumps.append(Stroke(outer, 0.024, 1.0))
+        stumps.append(Stroke(outer - 0.011 * across, 0.006, 1.0))
+        calluses.append((*(at + 0.5 * step * across), 0.026, 1.0))
+        where.append((*(at + 0.02 * along + 0.5 * step * across), 0.042, 1.0))
+        blood = scene.canvas.glow(float(line[-2, 0]), float(line[-2, 1]), 0.016, 0.034)
+        film = film + (0.06 + 0.08 * lesion.severity) * blood * scene.lungs[side]
+    film = film + (0.03 + 0.05 * lesion.severity) * scene.canvas.dots(calluses, blur=0.008)
+    film = film + 0.11 * scene.canvas.stroked(stumps, blur=0.0015)
     film = film - 0.15 * scene.canvas.stroked(gaps)
     return film, scene.canvas.dots(where) > 0.5
-
-
-def _cortex(line: Float[np.ndarray, "P 2"], wide: float) -> list[Stroke]:
-    """Return a piece of a rib as the film draws it: two edges and less between them."""
-    half = np.array([0, wide / 2])
-    return [Stroke(line, wide, 0.55), Stroke(line + half, 0.0042), Stroke(line - half, 0.0035)]
 
 
 def devices(film: Film, scene: Scene, lesion: Lesion, rng: np.random.Generator) -> Drawn:

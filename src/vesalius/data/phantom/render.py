@@ -11,7 +11,7 @@ from vesalius.data.phantom.anatomy import scene_of, vessels
 from vesalius.data.phantom.canvas import Canvas
 from vesalius.data.phantom.cohort import Study
 from vesalius.data.phantom.film import body, expose
-from vesalius.data.phantom.findings import FINDINGS, ORDER, free_air
+from vesalius.data.phantom.findings import FINDINGS, ORDER
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -23,19 +23,15 @@ def render(study: Study, side: int) -> tuple[UInt8[np.ndarray, "S S"], dict[str,
     anatomy = study.anatomy
     canvas = Canvas(
         side,
-        shift=(rng.normal(0, 0.014), rng.normal(0.01, 0.014)),
-        scale=rng.uniform(0.94, 1.07),
-        turn=rng.normal(0, 0.032),
+        shift=(rng.normal(0, 0.012), rng.normal(0.01, 0.012)),
+        scale=rng.uniform(0.96, 1.06),
+        turn=rng.normal(0, 0.025),
     )
     scene = scene_of(anatomy, canvas)
     failing = study.lesion("Edema")
     congestion = 0.0 if failing is None else 0.4 + 0.6 * failing.severity
     branches = vessels(anatomy, rng, congestion=congestion)
-    markings = canvas.curves(*branches, taper=0.75, blur=0.0015)
-    collapsed = study.lesion("Pneumothorax")
-    if collapsed is not None:
-        markings = markings * (1 - free_air(scene, collapsed))
-    film = body(scene, markings, rng)
+    film = body(scene, canvas.curves(*branches, taper=0.75, blur=0.0015), rng)
     masks = {
         "Right Lung": scene.lungs["right"] > 0.5,
         "Left Lung": scene.lungs["left"] > 0.5,
