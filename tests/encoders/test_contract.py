@@ -31,6 +31,7 @@ def loaders(biomedclip_folder, clip_in_transformers, built):
         "biovil": built("biovil", 480, temporal=False),
         "biovil_t": built("biovil", 448, temporal=True),
         "flair": built("flair", 512),
+        "chexficient": built("chexficient", 378, trunk="test_vit", width=32),
         "keep": built("keep", 224, trunk="test_vit", width=32),
         "medclip": built("medclip", 224, trunk="resnet", pooling="three_layers"),
         "cxr_clip": built("cxr_clip", 224, trunk="swin", pooling="last", width=24),

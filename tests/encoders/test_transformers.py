@@ -369,5 +369,13 @@ def test_the_older_form_of_sizes_is_read(clip_copy, clip_in_transformers):
 
 
 def test_every_card_of_transformers_is_tested_here():
-    tested = {*CLIPS, "medsiglip", "medsiglip-squash", "rad-dino", "xrayclip", "xraysiglip"}
+    tested = {
+        *CLIPS,
+        "biomedclip-hf",
+        "medsiglip",
+        "medsiglip-squash",
+        "rad-dino",
+        "xrayclip",
+        "xraysiglip",
+    }
     assert {card.name for card in catalogue() if card.adapter == "transformers"} == tested

@@ -24,6 +24,7 @@ ENCODERS = {
     "torchxrayvision": "vesalius.encoders.torchxrayvision:load",
     "biovil": "vesalius.encoders.biovil:load",
     "biovil_t": "vesalius.encoders.biovil:load_t",
+    "chexficient": "vesalius.encoders.chexficient:load",
     "cxr_clip": "vesalius.encoders.cxr_clip:load",
     "flair": "vesalius.encoders.flair:load",
     "keep": "vesalius.encoders.keep:load",

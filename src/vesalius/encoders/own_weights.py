@@ -28,7 +28,9 @@ FORMAT = "vesalius-dual-encoder/1"
 FAMILIES = {
     "tiny": "vesalius.encoders.tiny:build",
     "open_clip": "vesalius.encoders.openclip_build:build",
+    "biomedclip_port": "vesalius.encoders.biomedclip_port:build",
     "biovil": "vesalius.encoders.biovil:build",
+    "chexficient": "vesalius.encoders.chexficient:build",
     "cxr_clip": "vesalius.encoders.cxr_clip:build",
     "flair": "vesalius.encoders.flair:build",
     "hf": "vesalius.encoders.transformers_build:build",

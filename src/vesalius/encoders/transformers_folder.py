@@ -1,4 +1,4 @@
-"""``hf:NAME_OR_PATH``: a folder in the layout of transformers (CLIP, SigLIP, DINOv2).
+"""``hf:NAME_OR_PATH``: a folder in transformers' layout (CLIP, SigLIP, DINOv2, BiomedCLIP's port).
 
 Nothing is downloaded and no code from a folder is run: config.json says which of transformers' own
 classes to build.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vesalius.core import ModelError
 from vesalius.encoders.authors_files import check_size
+from vesalius.encoders.biomedclip_port import is_port, load_port
 from vesalius.encoders.openclip_words import folder_words
 from vesalius.encoders.sentencepiece import siglip_json
 from vesalius.encoders.text_config import read_table
@@ -70,6 +71,15 @@ def _load(folder: Path, name: str, card: ModelCard | None, image_size: int | Non
     weights = next((folder / file for file in WEIGHTS if (folder / file).is_file()), None)
     if weights is None:
         raise ModelError(f"{name}: {' or '.join(WEIGHTS)} is missing in {folder}")
+    if is_port(config):
+        return load_port(
+            folder,
+            config,
+            weights,
+            name=name,
+            pixels=_pixels(folder, size, name, card),
+            too_long="cut" if card is None else card.too_long,
+        )
     surplus, absent = (STALE, frozenset()) if card is None else (card.surplus, card.missing)
     model = filled(config, folder, weights, surplus=surplus, absent=absent)
     tokenizer = None
