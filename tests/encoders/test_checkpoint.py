@@ -96,3 +96,22 @@ def test_a_files_own_names_and_parts_are_put_together_and_named_in_errors():
         fill(
             layer, {"upper": upper, "lower": torch.ones(3, 2), "bias": bias}, file, names=parts.get
         )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"hello world\n", "is not a readable checkpoint"),
+        (b"\x80", "is not a readable checkpoint"),
+        (b"<!DOCTYPE html><html>404</html>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "pointer of Git LFS"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_what_is_no_checkpoint_is_called_what_it_is(tmp_path, content, said, suffix):
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(content)
+    said = said.replace("checkpoint", "safetensors file") if suffix == ".safetensors" else said
+    with pytest.raises(ModelError, match=said):
+        read_tensors(path)

@@ -130,7 +130,7 @@ def test_what_nobody_knows_is_said(tmp_path):
     with pytest.raises(ModelError, match=r"gone\.pt is missing"):
         identify(tmp_path / "gone.pt")
     (tmp_path / "empty.pt").touch()
-    with pytest.raises(ModelError, match="not a readable checkpoint"):
+    with pytest.raises(ModelError, match="is empty"):
         identify(tmp_path / "empty.pt")
 
 

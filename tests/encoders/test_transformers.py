@@ -379,3 +379,19 @@ def test_every_card_of_transformers_is_tested_here():
         "xraysiglip",
     }
     assert {card.name for card in catalogue() if card.adapter == "transformers"} == tested
+
+
+def test_a_processor_as_transformers_5_writes_it_says_the_same_pixels(clip_copy):
+    said = load(f"hf:{clip_copy}").preprocess
+    old = clip_copy / "preprocessor_config.json"
+    table = {"image_processor": json.loads(old.read_text()), "processor_class": "CLIPProcessor"}
+    (clip_copy / "processor_config.json").write_text(json.dumps(table))
+    old.unlink()
+    assert load(f"hf:{clip_copy}").preprocess == said
+
+
+def test_a_folder_of_owner_and_name_is_found_under_the_weights(clip_copy, tmp_path):
+    owned = tmp_path / "weights" / "owner" / "model"
+    owned.parent.mkdir(parents=True)
+    clip_copy.rename(owned)
+    assert load("hf:owner/model", weights_dir=str(tmp_path / "weights")).width

@@ -61,6 +61,7 @@ def check(
         typer.echo(f"loads as {name}: {found.image_size} px, {words}, width {found.width}")
     else:
         typer.echo("does not load as it lies here")
+        raise typer.Exit(2)
 
 
 @app.command()

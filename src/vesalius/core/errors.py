@@ -7,6 +7,8 @@ without a traceback (unless ``--debug``) and exits with code 2.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MOST_CHOICES = 60  # more are a wall of names
+
 
 class VesaliusError(Exception):
     """What a user can cause and mend."""
@@ -45,4 +47,8 @@ def unknown(kind: str, given: object, choices: Iterable[str]) -> ChoiceError:
     names = sorted(choices)
     near = get_close_matches(str(given), names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return ChoiceError(f"unknown {kind} {given!r}; {hint}choose one of {', '.join(names)}")
+    shown = names
+    if len(names) > MOST_CHOICES:
+        shown = get_close_matches(str(given), names, n=5, cutoff=0.3) or names[:5]
+    more = f" and {len(names) - len(shown):,} others" if len(shown) < len(names) else ""
+    return ChoiceError(f"unknown {kind} {given!r}; {hint}choose one of {', '.join(shown)}{more}")

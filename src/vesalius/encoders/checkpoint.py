@@ -52,7 +52,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
                 opened.metadata() or {}
             )
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} is not a readable safetensors file: {error}") from error
+        raise _unreadable(path, "safetensors file", error) from error
 
 
 def same(name: str) -> tuple[str, ...]:
@@ -184,13 +184,31 @@ def read_content(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=_mappable(path))
     except UnpicklingError as error:
         refused = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f" ({refused[1]})" if refused else ""
+        if refused is None:
+            raise _unreadable(path, "checkpoint", error) from error
         raise ModelError(
-            f"{path} holds more than weights{what} and was not opened (it could run code); "
-            "ask its author for safetensors, or for a plain state dict"
+            f"{path} holds more than weights ({refused[1]}) and was not opened (it could run "
+            "code); ask its author for safetensors, or for a plain state dict"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise ModelError(f"{path} is not a readable checkpoint: {error}") from error
+    except Exception as error:  # what is no checkpoint can raise anything in torch's reader
+        raise _unreadable(path, "checkpoint", error) from error
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> ModelError:
+    """Return the error for a file that is no weights, and say what it is where that is known."""
+    try:
+        with path.open("rb") as opened:
+            head = opened.read(64).lstrip().lower()
+    except OSError:
+        head = b""
+    if head.startswith(b"version https://git-lfs"):
+        return ModelError(f"{path} is a pointer of Git LFS: fetch the file itself (git lfs pull)")
+    if head.startswith((b"<!doctype", b"<html")):
+        return ModelError(f"{path} is a web page: the download went wrong")
+    if not head:
+        return ModelError(f"{path} is empty (0 bytes)")
+    said = str(error).partition("\n")[0][:200] or type(error).__name__
+    return ModelError(f"{path} is not a readable {kind}: {said}")
 
 
 def _mappable(path: Path) -> bool:

@@ -49,7 +49,8 @@ def load(
     if not argument:
         raise ModelError("'hf' wants a folder or a name: hf:PATH, hf:OWNER/NAME")
     path = Path(argument).expanduser()
-    folder = path if path.is_dir() else weights_dir / path.name
+    places = (path, weights_dir / path, weights_dir / path.name)
+    folder = next((place for place in places if place.is_dir()), places[-1])
     if not folder.is_dir():
         raise ModelError(
             f"hf:{argument} is not here: put {CONFIG}, {' or '.join(WEIGHTS)}, {PIXELS} and, for a "
@@ -98,8 +99,6 @@ def _load(folder: Path, name: str, card: ModelCard | None, image_size: int | Non
 
 def pixels_in(card: ModelCard, folder: Path) -> Preprocessing | None:
     """Return what a card's folder itself says of the pixels, where it says anything."""
-    if not (folder / PIXELS).is_file():
-        return None
     return pixels_of(folder, image_size_of(read_config(folder)))
 
 
@@ -115,7 +114,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _pixels(folder: Path, size: int, name: str, card: ModelCard | None) -> Preprocessing:
     """Return the card's preprocessing, else the folder's; where they differ, that is logged."""
-    theirs = pixels_of(folder, size) if (folder / PIXELS).is_file() else None
+    theirs = pixels_of(folder, size)
     if card is not None and card.image is not None:
         if theirs is not None and theirs != card.image:
             log.warning("%s: %s describes other pixels than the card", name, folder / PIXELS)

@@ -11,6 +11,7 @@ from vesalius.encoders.preprocessing import Preprocessing
 from vesalius.encoders.text_config import read_table
 
 PIXELS = "preprocessor_config.json"
+PROCESSOR = "processor_config.json"  # where transformers 5 writes the same, under image_processor
 FILTERS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # the numbers are Pillow's
 CLIP = {
     "image_mean": [0.48145466, 0.4578275, 0.40821073],
@@ -25,14 +26,18 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 """What each image processor does where its file is silent."""
 
 
-def pixels_of(folder: Path, size: int) -> Preprocessing:
+def pixels_of(folder: Path, size: int) -> Preprocessing | None:
     """Return the operations of a folder's image processor for a tower of ``size`` pixels.
 
-    Raises ModelError for an image processor that is not known, or for settings that do not make
-    images of ``size`` pixels.
+    None where the folder says nothing of pixels. Raises ModelError for an image processor that is
+    not known, or for settings that do not make images of ``size`` pixels.
     """
-    file = folder / PIXELS
+    file = next((folder / name for name in (PIXELS, PROCESSOR) if (folder / name).is_file()), None)
+    if file is None:
+        return None
     said = read_table(file)
+    if file.name == PROCESSOR:
+        said = said.get("image_processor") or {}
     kind = str(said.get("image_processor_type") or said.get("feature_extractor_type") or "CLIP")
     known = next((name for name in DEFAULTS if kind.startswith(name)), None)
     if known is None:

@@ -55,7 +55,7 @@ def dicom(
     labels_file: str | None = None,
     join: str = "image",
     salt_file: str | None = None,
-    phi: list[str] | None = None,
+    phi: str | list[str] | None = None,
 ) -> CaseSet:
     """Read every DICOM file under a folder, whatever its suffix; the root may be one file.
 
