@@ -160,3 +160,14 @@ def test_cards_are_checked_when_they_are_read():
         card_from({key: value for key, value in CARD.items() if key != "licence"})
     assert spread("plain") == ["plain"]
     assert len(card_from({**CARD, "surplus": ["a.{0,1,2}.{x,y}"]}).surplus) == 6
+
+
+@pytest.mark.parametrize("name", ["tiny", "hf:OWNER/NAME", "plop"])
+def test_only_a_card_that_names_files_can_be_verified(name, tmp_path):
+    with pytest.raises(ChoiceError, match="unknown model card"):
+        list(verify(name, tmp_path))
+
+
+def test_a_path_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(ModelError, match="there is no .*gone"):
+        list(verify("plip", tmp_path / "gone"))

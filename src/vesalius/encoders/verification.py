@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar")
 
+PATTERN = re.compile(r":[A-Z]+(/|$)")  # of a card that stands for many models: hf:OWNER/NAME
 SUMS = "SHA256SUMS"
 """A file of digests beside the weights, as ``sha256sum * > SHA256SUMS`` writes it."""
 
@@ -37,11 +39,16 @@ def verify(name: str, path: Path) -> Iterator[Check]:
 
     Looked at, in this order: the files, their digests where they are known, the folder's own
     description of the pixels, names and shapes of all tensors, image size, tokens, width and
-    scoring rule. Raises ChoiceError for a name without a card.
+    scoring rule. Raises ChoiceError for a name without a card, ModelError where there is no path.
     """
-    card = next((card for card in catalogue() if card.name == name), None)
-    if card is None:
-        raise unknown("model card", name, [card.name for card in catalogue()])
+    cards = {
+        card.name: card for card in catalogue() if card.files and not PATTERN.search(card.name)
+    }
+    if name not in cards:
+        raise unknown("model card", name, cards)
+    if not path.exists():
+        raise ModelError(f"there is no {path}")
+    card = cards[name]
     folder = path if path.is_dir() else path.parent
     if path.is_file():
         card = replace(card, files=_with(card, path.name))

@@ -51,6 +51,16 @@ def test_texts_and_categories_that_nobody_named_are_hinted_at(captioned):
     assert (told.roles["text"], told.roles["label"]) == (("caption",), ("organ",))
 
 
+def test_a_column_of_patients_is_hinted_at_and_never_as_labels(captioned):
+    root = captioned(Patient=["a", "b"] * 4, organ=["lung", "heart"] * 4)
+    assert columns_of(root).hints == (
+        "patients are unknown; perhaps patient_id=Patient",
+        "no column is read as labels; perhaps labels=organ",
+    )
+    told = columns_of(root, patient_id="Patient", labels="organ")
+    assert not told.hints
+
+
 def test_a_text_is_no_column_of_categories(tmp_path, png, table):
     rows = [(f"{i}.png", f"A picture of number {i}") for i in range(30)]
     for name, _ in rows:

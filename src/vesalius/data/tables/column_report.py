@@ -6,6 +6,7 @@ of their own) is read as an attribute; here it is named.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ YES_OR_NO = {"yes", "no", "y", "n", "positive", "negative", "pos", "neg", "prese
 BLANK = ("", "nan")
 SEEN = 1000  # rows that a guess looks at
 MOST_CATEGORIES = 50
+PATIENT = re.compile(r"patient|subject|\bpid\b|\bmrn\b", re.IGNORECASE)
 WORDS_OF_TEXT = 4  # more than this many words a cell, as a median, are a text
 
 
@@ -36,8 +38,12 @@ def report(table: Table, roles: Mapping[str, tuple[str, ...]]) -> ColumnReport:
     if not roles.get("text"):
         texts = [f"text={name}" for name in attributes if _is_text(table[name])]
         hints += [f"no column is read as text; perhaps {' or '.join(texts)}"] if texts else []
+    patients = [name for name in attributes if PATIENT.search(name)]
+    if patients and not roles.get("patient_id"):
+        hints.append(f"patients are unknown; perhaps patient_id={patients[0]}")
     if not roles.get("label"):
-        organs = [f"labels={name}" for name in attributes if _is_category(table[name])]
+        others = [name for name in attributes if name not in patients]
+        organs = [f"labels={name}" for name in others if _is_category(table[name])]
         hints += [f"no column is read as labels; perhaps {' or '.join(organs)}"] if organs else []
     return ColumnReport(roles, tuple(hints))
 
