@@ -91,7 +91,10 @@ def load(
     try:
         return model.to(device).eval()
     except RuntimeError as error:
-        raise ModelError(f"cannot put {name} on device {device!r}: {error}") from error
+        said = str(error).partition("\n")[0][:120]
+        raise ModelError(
+            f"cannot put {name} on device {device!r} (cpu, cuda, cuda:1, mps …): {said}"
+        ) from error
 
 
 def adapter(card: ModelCard) -> Any:

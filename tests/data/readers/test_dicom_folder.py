@@ -160,6 +160,16 @@ def test_labels_join_by_path_name_or_uid(layout, table, join, names):
     assert "labels.csv" not in [s.name for s in cases.skipped]
 
 
+def test_one_column_of_words_gives_a_class_a_word(layout, table):
+    root = layout("dicom")
+    rows = [("ct/IM1", "normal"), ("film.dcm", "edema")]
+    table(root / "labels.csv", ("image", "diagnosis"), *rows)
+    cases = read("dicom", root, labels_file="labels.csv", labels="diagnosis")
+    assert (cases.label_names, cases.task) == (("edema", "normal"), "multiclass")
+    np.testing.assert_array_equal(cases.labels_NC[[1, 4]], [[0, 1], [1, 0]])
+    assert np.isnan(cases.labels_NC[[0, 2, 3]]).all(), "a film without a row is unknown"
+
+
 @pytest.mark.parametrize(
     ("rows", "why"),
     [

@@ -54,6 +54,7 @@ def dicom(
     window: str | int | None = None,
     labels_file: str | None = None,
     join: str = "image",
+    labels: str | list[str] | None = None,
     salt_file: str | None = None,
     phi: str | list[str] | None = None,
 ) -> CaseSet:
@@ -72,6 +73,7 @@ def dicom(
             windows, or ``centre,width``.
         labels_file: a table under the root with label columns, and ``text`` and ``split`` if any.
         join: its column that names files: a path under the root, a file name, a SOPInstanceUID.
+        labels: its label columns, or one column of categories; by default those of states.
         salt_file: a file with a secret that keys the hashes; see ``deidentify``.
         phi: keywords of DICOM elements to read as attributes though they may name a patient.
 
@@ -92,7 +94,7 @@ def dicom(
         reason = f"; the first, {skipped[0].name}: {skipped[0].reason}" if skipped else ""
         raise DataError(f"{root} has no DICOM image{reason}")
     chosen = list(_ordered(films, series))
-    found = _labels(folder, table, join, chosen)
+    found = _labels(folder, table, join, labels, chosen)
     rows, numbers = _frame_rows(chosen, frames)
     return with_images(_cases(folder, chosen, rows, numbers, asked, found, skipped))
 
@@ -178,11 +180,17 @@ def _frame_rows(films: Sequence[Film], frames: str) -> tuple[list[int], list[int
     return rows, numbers
 
 
-def _labels(folder: Path, table: str | None, join: str, films: Sequence[Film]) -> FileLabels:
+def _labels(
+    folder: Path,
+    table: str | None,
+    join: str,
+    labels: str | list[str] | None,
+    films: Sequence[Film],
+) -> FileLabels:
     if table is None:
         return FileLabels((), np.zeros((len(films), 0)), "multilabel", None, None, ())
     files, uids = [film.path for film in films], [film.uid for film in films]
-    return labels_by_file(folder / table, join, files, uids)
+    return labels_by_file(folder / table, join, files, uids, labels=labels)
 
 
 def _cases(

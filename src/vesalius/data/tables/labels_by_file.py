@@ -38,7 +38,12 @@ class FileLabels:
 
 
 def labels_by_file(
-    table_file: Path, join: str, files: Sequence[str], ids: Sequence[str]
+    table_file: Path,
+    join: str,
+    files: Sequence[str],
+    ids: Sequence[str],
+    *,
+    labels: str | Sequence[str] | None = None,
 ) -> FileLabels:
     """Read label columns, and ``text`` and ``split`` where they are; nothing else is kept.
 
@@ -48,6 +53,7 @@ def labels_by_file(
             its suffix, or its id.
         files: paths under the root.
         ids: of the files, such as SOPInstanceUIDs.
+        labels: the label columns, or one column of categories; by default those of states.
 
     Raises:
         DataError: a column is not there, a row names two files, or a file has two rows.
@@ -55,8 +61,8 @@ def labels_by_file(
     table = read_table(table_file)
     place_of = _places(files, ids)
     extra = {name for name in ("text", "split") if name in table}
-    labels = read_labels(table, None, taken={join, *extra}, uncertain="ignore")
-    rest = [name for name in table.columns if name not in {join, *extra, *labels.names}]
+    found = read_labels(table, labels, taken={join, *extra}, uncertain="ignore")
+    rest = [name for name in table.columns if name not in {join, *extra, *found.columns}]
     for hint in near_labels(table, rest):
         log.warning("%s", hint)
     row_of: dict[int, int] = {}
@@ -71,18 +77,18 @@ def labels_by_file(
             raise DataError(f"{table.place(row)}: {cell!r} has a row already")
     if not row_of:
         raise DataError(f"{table_file}: not one of its {len(table)} rows names a file at hand")
-    states_FC = np.full((len(files), len(labels.names)), np.nan)
+    states_FC = np.full((len(files), len(found.names)), np.nan)
     texts, splits = np.full(len(files), None, dtype=object), np.full(len(files), "", dtype="<U10")
     for place, row in row_of.items():
-        states_FC[place] = labels.states_NC[row]
+        states_FC[place] = found.states_NC[row]
         if "text" in extra:
             texts[place] = table["text"][row] or None
         if "split" in extra and table["split"][row]:
             splits[place] = split_name(table["split"][row], table.place(row))
     return FileLabels(
-        labels.names,
+        found.names,
         states_FC,
-        labels.task,
+        found.task,
         texts if "text" in extra else None,
         splits if "split" in extra else None,
         tuple(skipped),
