@@ -100,12 +100,12 @@ def test_missing_files_and_a_strange_config_are_said(keep, small, tmp_path):
 
 def test_the_real_size_has_the_published_names():
     """The full architecture on the meta device: no memory, all names and shapes."""
-    from vesalius.encoders.keep import SIZE, TRUNK, ImageTower
-    from vesalius.encoders.timm_images import TimmTower
+    from vesalius.encoders.keep import SIZE, TRUNK, head
+    from vesalius.encoders.timm_images import HeadedTower, TimmTower
 
     with torch.device("meta"):
         vit = timm.create_model(TRUNK, img_size=SIZE, init_values=1e-5, num_classes=0)
-        tower = ImageTower(TimmTower(vit, name="keep"), vit.num_features, 768)
+        tower = HeadedTower(TimmTower(vit, name="keep"), head(vit.num_features, 768))
     shapes = {name: tuple(value.shape) for name, value in tower.state_dict().items()}
     assert shapes["vit.model.blocks.23.ls1.gamma"] == (1024,)
     assert shapes["vit.model.pos_embed"] == (1, 197, 1024)

@@ -26,12 +26,9 @@ from vesalius.encoders.bert_tower import BertTower, unused
 from vesalius.encoders.checkpoint import fill, prefixed, read_tensors
 from vesalius.encoders.preprocessing import Preprocessing
 from vesalius.encoders.text_config import KNOWN
-from vesalius.encoders.timm_images import TimmTower
+from vesalius.encoders.timm_images import HeadedTower, TimmTower
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
-
     from vesalius.encoders.dual_encoder import DualEncoder
 
 SOURCE, PLACE = "StanfordAIMI/CheXficient", "chexficient"
@@ -52,26 +49,6 @@ CURATION = frozenset(
     }
 )
 """What chose the training data; no image and no text passes through it."""
-
-
-class ImageTower(nn.Module):
-    """A ViT of timm and a linear layer.
-
-    Legend: B batch, C channels, H W pixels, D width, h w places.
-    """
-
-    def __init__(self, trunk: TimmTower, channels: int, width: int) -> None:
-        super().__init__()
-        self.vit = trunk
-        self.head = nn.Linear(channels, width)
-
-    def forward(self, pixels_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D"]:
-        return self.head(self.vit(pixels_BCHW))
-
-    def patch_features(self, pixels_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
-        """Return the normed patches through the class token's layer."""
-        patches_BhwC = self.vit.patch_features(pixels_BCHW).permute(0, 2, 3, 1)
-        return self.head(patches_BhwC).permute(0, 3, 1, 2)
 
 
 def load(
@@ -122,7 +99,7 @@ def build(config: dict[str, Any], words: str | None) -> DualEncoder:
         num_classes=0,
     )
     width = shape["width"]
-    image = ImageTower(TimmTower(vit, name=config["name"]), vit.num_features, width)
+    image = HeadedTower(TimmTower(vit, name=config["name"]), nn.Linear(vit.num_features, width))
     head = nn.Linear(bert.get("hidden_size", 768), width)
     text = BertTower(bert, head, pooling="last")
     return assembled(config, words, image, text, family="chexficient", width=width)

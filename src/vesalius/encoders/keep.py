@@ -27,12 +27,9 @@ from vesalius.encoders.bert_tower import BertTower
 from vesalius.encoders.checkpoint import fill, prefixed, read_tensors
 from vesalius.encoders.preprocessing import Preprocessing
 from vesalius.encoders.text_config import read_table
-from vesalius.encoders.timm_images import TimmTower
+from vesalius.encoders.timm_images import HeadedTower, TimmTower
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
-
     from vesalius.encoders.dual_encoder import DualEncoder
 
 SOURCE, PLACE = "Astaxanthin/KEEP", "keep"
@@ -40,26 +37,6 @@ CONFIG, WEIGHTS = "config.json", ("model.safetensors", "pytorch_model.bin")
 TRUNK = "vit_large_patch16_224"
 SIZE, CONTEXT = 224, 256
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-class ImageTower(nn.Module):
-    """A ViT of timm and two layers.
-
-    Legend: B batch, C channels, H W pixels, D width, h w places.
-    """
-
-    def __init__(self, trunk: TimmTower, channels: int, width: int) -> None:
-        super().__init__()
-        self.vit = trunk
-        self.head = nn.Sequential(nn.Linear(channels, width), nn.GELU(), nn.Linear(width, width))
-
-    def forward(self, pixels_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D"]:
-        return self.head(self.vit(pixels_BCHW))
-
-    def patch_features(self, pixels_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
-        """Return the normed patches through the class token's two layers."""
-        patches_BhwC = self.vit.patch_features(pixels_BCHW).permute(0, 2, 3, 1)
-        return self.head(patches_BhwC).permute(0, 3, 1, 2)
 
 
 def load(
@@ -92,6 +69,11 @@ def load(
     return model
 
 
+def head(channels: int, width: int) -> nn.Module:
+    """Return the two layers between the ViT and the joint space, with random weights."""
+    return nn.Sequential(nn.Linear(channels, width), nn.GELU(), nn.Linear(width, width))
+
+
 def build(config: dict[str, Any], words: str | None) -> DualEncoder:
     """Return the model that a config.json describes, with random weights."""
     import timm
@@ -100,9 +82,10 @@ def build(config: dict[str, Any], words: str | None) -> DualEncoder:
     vit: Any = timm.create_model(
         shape["trunk"], pretrained=False, img_size=SIZE, init_values=1e-5, num_classes=0
     )
-    image = ImageTower(TimmTower(vit, name=config["name"]), vit.num_features, shape["width"])
+    width = shape["width"]
+    image = HeadedTower(TimmTower(vit, name=config["name"]), head(vit.num_features, width))
     text = BertTower(bert, nn.Identity(), pooling="pooler")
-    return assembled(config, words, image, text, family="keep", width=shape["width"])
+    return assembled(config, words, image, text, family="keep", width=width)
 
 
 def _shape(path: Path) -> tuple[int, dict[str, Any]]:

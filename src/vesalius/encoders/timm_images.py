@@ -47,6 +47,26 @@ class TimmTower(nn.Module):
         return found[-1]
 
 
+class HeadedTower(nn.Module):
+    """A trunk of timm and the layers that lead into the joint space; patches go through them too.
+
+    Legend: B batch, C channels, H W pixels, D width, h w places.
+    """
+
+    def __init__(self, trunk: TimmTower, head: nn.Module) -> None:
+        super().__init__()
+        self.vit = trunk
+        self.head = head
+
+    def forward(self, pixels_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D"]:
+        return self.head(self.vit(pixels_BCHW))
+
+    def patch_features(self, pixels_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
+        """Return the trunk's patches through the head."""
+        patches_BhwC = self.vit.patch_features(pixels_BCHW).permute(0, 2, 3, 1)
+        return self.head(patches_BhwC).permute(0, 3, 1, 2)
+
+
 def load(
     argument: str,
     *,
