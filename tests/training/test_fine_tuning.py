@@ -92,7 +92,7 @@ def test_head_alone_gives_the_same_with_features_computed_once_or_not(
     make_micro, make_cohort, conditions, monkeypatch
 ):
     """Augmentation that does nothing forces the slow way."""
-    monkeypatch.setattr(fine_tuning, "jitter", lambda pixels, *, generator: pixels)
+    monkeypatch.setattr(fine_tuning, "jitter", lambda pixels, draws: pixels)
     results = []
     for augment in (False, True):
         own = replace(conditions, folder=conditions.folder / str(augment))

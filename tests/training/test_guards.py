@@ -89,11 +89,11 @@ def test_ctrl_c_saves_and_the_training_goes_on_exactly(
     pretrain(whole, *cases, conditions=other, optimisation=QUICK)
     take_step, steps = loop.take_step, []
 
-    def pressed(run, together, number):
-        steps.append(number)
+    def pressed(run, *batch):
+        steps.append(batch)
         if len(steps) == 2:
             os.kill(os.getpid(), signal.SIGINT)
-        return take_step(run, together, number)
+        return take_step(run, *batch)
 
     monkeypatch.setattr(loop, "take_step", pressed)
     handler = signal.getsignal(signal.SIGINT)

@@ -6,6 +6,7 @@ from math import log
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from vesalius.core import ArrayImages, ChoiceError, DataError, TrainingError
 from vesalius.training import PRETRAINING, Optimisation, pretrain
@@ -198,15 +199,38 @@ def test_one_case_left_over_does_not_break_batch_normalisation(n, micro, make_co
     )  # fmt: skip
 
 
-def test_accumulated_batches_make_fewer_steps(micro, make_cohort, conditions):
-    """Five batches of eight, two at a time: three steps an epoch."""
-    fit = pretrain(
-        micro, make_cohort(40), make_cohort(16, 1), conditions=conditions,
-        optimisation=replace(QUICK, epochs=2, batch_size=8, accumulate=2),
+@pytest.mark.parametrize("micro_batch", [2, 5, 8, 20])
+def test_a_batch_in_parts_gives_the_weights_of_a_whole_one(
+    micro_batch, make_micro, make_cohort, conditions
+):
+    """Without batch normalisation and dropout, which see the parts; 41 cases leave a rest of one."""
+    weights = []
+    for most in (None, micro_batch):
+        model = make_micro()
+        model.image[2], model.image[4] = nn.Identity(), nn.Identity()
+        pretrain(
+            model, make_cohort(41), make_cohort(16, 1), augment=True,
+            conditions=replace(conditions, folder=conditions.folder / str(most)),
+            optimisation=replace(QUICK, epochs=2, batch_size=20, micro_batch=most),
+        )  # fmt: skip
+        weights.append(torch.cat([p.flatten() for p in model.parameters()]))
+    assert torch.allclose(*weights, atol=2e-5)  # in single precision
+
+
+def test_dropout_and_batch_statistics_are_the_same_in_both_passes(
+    make_micro, make_cohort, conditions
+):
+    """The second pass finds the very features whose slope the objective gave."""
+    model, seen = make_micro(), []
+    model.image.register_forward_hook(lambda part, given, found: seen.append(found.detach()))
+    pretrain(
+        model, make_cohort(16), make_cohort(16, 1), conditions=conditions,
+        optimisation=replace(QUICK, epochs=1, batch_size=16, micro_batch=8),
     )  # fmt: skip
-    lines = (conditions.folder / "log.jsonl").read_text().splitlines()
-    assert '"step": 6' in lines[-1]
-    assert len(fit.history) == 2
+    first, second, again_first, again_second = seen[:4]
+    assert torch.equal(first, again_first)
+    assert torch.equal(second, again_second)
+    assert model.image[2].num_batches_tracked == 2
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "adamw"])

@@ -14,7 +14,7 @@ import torch
 from vesalius.training import Optimisation, checkpoint, loop, pretrain, running
 
 KILLS = int(os.environ.get("VESALIUS_KILLS", "20"))
-SHORT = Optimisation(epochs=3, batch_size=16, learning_rate=1e-2, accumulate=2)
+SHORT = Optimisation(epochs=3, batch_size=16, learning_rate=1e-2, micro_batch=8)
 
 
 class Fuse:
@@ -34,12 +34,12 @@ def wire(fuse, order_file):
     running.SAVING_SHARE = 0
     step, save, put = loop.take_step, safetensors.torch.save_file, Path.replace
 
-    def take_step(run, together, number):
+    def take_step(run, group, parts, number):
         fuse("before a step")
         with order_file.open("a") as file:
-            rows = [batch[0].tolist() for batch in together]
+            rows = [batch[0].tolist() for batch in parts]
             file.write(json.dumps([run.progress.epoch, number, rows]) + "\n")
-        result = step(run, together, number)
+        result = step(run, group, parts, number)
         fuse("after a step")
         return result
 

@@ -24,19 +24,26 @@ SHORTENED = 0.7  # of the texts
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
+def draw_jitter(count: int, generator: torch.Generator) -> Float[Tensor, "B 6"]:
+    """Return what :func:`jitter` does to each of ``count`` images, uniform in [-1, 1].
+
+    ``generator`` lives on the CPU, so that every device draws the same.
+    """
+    return 2 * torch.rand(count, 6, generator=generator) - 1
+
+
 def jitter(
-    pixels_BCHW: Float[Tensor, "B C H W"], *, generator: torch.Generator
+    pixels_BCHW: Float[Tensor, "B C H W"], draws_B6: Float[Tensor, "B 6"]
 ) -> Float[Tensor, "B C H W"]:
     """Return the images slightly turned, shifted, zoomed, and changed in contrast and brightness.
 
-    Each image draws its own change, uniformly within the bounds above. What comes in from outside
-    repeats the edge. ``generator`` lives on the CPU, so that every device draws the same.
+    Each image has its own change, ``draws_B6`` of the bounds above. What comes in from outside
+    repeats the edge.
 
     >>> still = torch.zeros(2, 3, 8, 8)
-    >>> jitter(still, generator=torch.Generator().manual_seed(0)).shape
+    >>> jitter(still, draw_jitter(2, torch.Generator().manual_seed(0))).shape
     torch.Size([2, 3, 8, 8])
     """
-    draws_B6 = 2 * torch.rand(len(pixels_BCHW), 6, generator=generator) - 1
     draws_B6 = draws_B6.to(pixels_BCHW)
     turn_B, zoom_B = TURN * draws_B6[:, 0], 1 + ZOOM * draws_B6[:, 1]
     cos_B, sin_B = zoom_B * torch.cos(turn_B), zoom_B * torch.sin(turn_B)

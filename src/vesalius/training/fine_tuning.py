@@ -19,13 +19,13 @@ from torch import nn
 from vesalius.core import CaseSet, DataError, TrainingError, unknown
 from vesalius.objectives import supervised_loss
 from vesalius.objectives.supervised import known_classes
-from vesalius.training.augment import jitter
+from vesalius.training.augment import draw_jitter, jitter
 from vesalius.training.classifier import Classifier, LinearHead
 from vesalius.training.fingerprint import array_hash, cases_hash
 from vesalius.training.freezing import frozen
 from vesalius.training.images import TrainingImages
 from vesalius.training.loop import fit
-from vesalius.training.running import Batch
+from vesalius.training.running import Batch, Features
 from vesalius.training.settings import FINE_TUNING, Conditions, Fit, Optimisation
 
 if TYPE_CHECKING:
@@ -94,12 +94,12 @@ def fine_tune(
             module=classifier,
             splits=splits,
             images=TrainingImages(splits, model.preprocess, conditions),
-            objective=supervised_loss(train.task),
+            loss=supervised_loss(train.task),
             augment=augment,
             features_once=strategy == "head" and not augment,
             settings=settings,
             rates=(optimisation.learning_rate, head_rate),
-            features={},
+            known={},
         )
         return classifier, fit(task, optimisation=optimisation, conditions=conditions)
 
@@ -111,12 +111,12 @@ class _Labels:
     module: Any
     splits: dict[str, CaseSet]
     images: TrainingImages
-    objective: Callable[..., Tensor]
+    loss: Callable[..., Tensor]
     augment: bool
     features_once: bool
     settings: dict[str, Any]
     rates: tuple[float, float]
-    features: dict[str, dict[int, Tensor]]
+    known: dict[str, dict[int, Tensor]]
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -133,28 +133,33 @@ class _Labels:
         if not self.features_once:
             yield from self.images.batches(split, groups)
             return
-        if split not in self.features:
-            self.features[split] = self._compute(split)
-        known = self.features[split]
+        if split not in self.known:
+            self.known[split] = self._compute(split)
+        known = self.known[split]
         for group in groups:
             rows = [int(row) for row in group if int(row) in known]
             stacked = torch.stack([known[row] for row in rows]) if rows else torch.empty(0)
             yield np.array(rows, dtype=np.intp), stacked
 
-    def loss(
-        self, split: str, batch: Batch, generator: torch.Generator | None
+    def draws(self, rows: NDArray[np.integer], generator: torch.Generator) -> Tensor | None:
+        return draw_jitter(len(rows), generator) if self.augment else None
+
+    def features(self, split: str, batch: Batch, draws: Tensor | None) -> Features:
+        inputs = batch[1].to(self.module.device, non_blocking=True)
+        if draws is not None:
+            inputs = jitter(inputs, draws)
+        return {"logits": self.module.head(inputs) if self.features_once else self.module(inputs)}
+
+    def objective(
+        self, split: str, rows: NDArray[np.integer], features: Features
     ) -> tuple[Tensor, float]:
-        rows_B, inputs = batch
-        inputs = inputs.to(self.module.device, non_blocking=True)
-        if self.augment and generator is not None:
-            inputs = jitter(inputs, generator=generator)
-        logits_BC = self.module.head(inputs) if self.features_once else self.module(inputs)
-        truths_BC = torch.from_numpy(self.splits[split].labels_NC[rows_B]).to(logits_BC.device)
+        logits_BC = features["logits"]
+        truths_BC = torch.from_numpy(self.splits[split].labels_NC[rows]).to(logits_BC.device)
         if self.module.task == "multilabel":
             weight = (~torch.isnan(truths_BC)).sum()
         else:
             weight = known_classes(truths_BC).sum()
-        return self.objective(logits_BC, truths_BC.float()), float(weight)
+        return self.loss(logits_BC, truths_BC.float()), float(weight)
 
     def after_step(self) -> None:
         """Nothing: no parameter here has a bound."""

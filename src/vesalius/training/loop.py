@@ -10,7 +10,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import islice
 from math import isfinite
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from vesalius.training.checkpoint import Checkpoints, Progress, only_one
 from vesalius.training.optimiser import make_optimiser, set_rate
 from vesalius.training.running import Run, Task
 from vesalius.training.settings import Conditions, Fit, Optimisation
-from vesalius.training.step import learning_mode, take_step
+from vesalius.training.step import learning_mode, measured, take_step
 from vesalius.training.tracking import Track
 
 log = logging.getLogger(__name__)
@@ -84,17 +83,16 @@ def _train(run: Run) -> None:
 
 def _learn(run: Run, track: Track, advance: Advance) -> None:
     """Take the steps of one epoch that are left."""
-    epoch, accumulate = run.progress.epoch, run.optimisation.accumulate
+    epoch = run.progress.epoch
     rng = np.random.default_rng([run.conditions.seed, epoch])
     order_N = rng.permutation(run.task.sizes["train"])
     groups = in_groups(order_N, run.optimisation.batch_size)
-    first = run.progress.step * accumulate
+    first = run.progress.step
     learning_mode(run.task.module)
-    batches = run.task.batches("train", groups[first:])
-    for number in range(first, len(groups), accumulate):
-        together = list(islice(batches, accumulate))
+    batches = run.in_parts("train", groups[first:])
+    for number, parts in enumerate(batches, start=first):
         rate = set_rate(run.optimiser, run.rate_factor(run.total_step))
-        loss_sum, weight_sum = take_step(run, together, number)
+        loss_sum, weight_sum = take_step(run, groups[number], parts, number)
         progress = run.progress
         run.move(
             step=progress.step + 1,
@@ -105,7 +103,7 @@ def _learn(run: Run, track: Track, advance: Advance) -> None:
         if run.total_step % LOGGED_STEPS == 0:
             track.write(epoch=epoch + 1, step=run.total_step, step_loss=loss, learning_rate=rate)
         note = f"epoch {epoch + 1}/{run.optimisation.epochs} loss {loss:.4f}"
-        advance(sum(len(group) for group in groups[number : number + accumulate]), note)
+        advance(len(groups[number]), note)
         run.save_if_due()
         run.stop_if_asked()
 
@@ -117,12 +115,10 @@ def _validate(run: Run) -> float:
     groups = in_groups(order_N, run.optimisation.batch_size)
     loss_sum = weight_sum = 0.0
     run.task.module.eval()
-    with torch.no_grad(), run.precision():
-        for batch in run.task.batches("validation", groups):
-            run.stop_if_asked()
-            if len(batch[0]):
-                loss, weight = run.task.loss("validation", batch, None)
-                loss_sum, weight_sum = loss_sum + loss.item() * weight, weight_sum + weight
+    for parts in run.in_parts("validation", groups):
+        run.stop_if_asked()
+        loss, weight = measured(run, parts)
+        loss_sum, weight_sum = loss_sum + loss * weight, weight_sum + weight
     if weight_sum == 0:
         raise TrainingError("no validation case can be read and has a known truth")
     if not isfinite(loss_sum):

@@ -19,12 +19,12 @@ from torch import nn
 
 from vesalius.core import CaseSet, DataError, TrainingError
 from vesalius.objectives import objective as find_objective
-from vesalius.training.augment import jitter, shortened
+from vesalius.training.augment import draw_jitter, jitter, shortened
 from vesalius.training.fingerprint import cases_hash
 from vesalius.training.freezing import frozen
 from vesalius.training.images import TrainingImages
 from vesalius.training.loop import fit
-from vesalius.training.running import Batch
+from vesalius.training.running import Batch, Features
 from vesalius.training.settings import PRETRAINING, Conditions, Fit, Optimisation
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def pretrain(
     """Train the model in place on images and their texts; it ends with the best epoch's weights.
 
     Cases without a text are left out. Called again with the same settings, a stopped training goes
-    on from its folder. Each batch is contrasted by itself, also where ``accumulate`` joins several.
+    on from its folder.
 
     Args:
         objective: a name of ``vesalius.objectives.OBJECTIVES``.
@@ -66,7 +66,6 @@ def pretrain(
         DataError: a split has no texts, or too many images are unreadable.
         TrainingError: see :func:`vesalius.training.fit`.
     """
-    loss = find_objective(objective)
     if freeze_image and freeze_text:
         raise TrainingError("freeze_image and freeze_text together leave nothing to learn")
     splits = {
@@ -94,12 +93,23 @@ def pretrain(
             texts=texts,
             tokens={name: model.tokenize(own) for name, own in texts.items()},
             images=TrainingImages(splits, model.preprocess, conditions),
-            objective=loss,
+            contrast=find_objective(objective),
             augment=augment,
             settings=settings,
             learning_rate=optimisation.learning_rate,
         )
         return fit(task, optimisation=optimisation, conditions=conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Views:
+    """How the images and texts of a batch are changed."""
+
+    changes_B6: Tensor
+    texts: NDArray[np.object_]
+
+    def __getitem__(self, places: list[int]) -> _Views:
+        return _Views(self.changes_B6[places], self.texts[places])
 
 
 @dataclass(slots=True)
@@ -111,7 +121,7 @@ class _Pairs:
     texts: dict[str, list[str]]
     tokens: dict[str, Tensor]
     images: TrainingImages
-    objective: Callable[..., Tensor]
+    contrast: Callable[..., Tensor]
     augment: bool
     settings: dict[str, Any]
     learning_rate: float
@@ -126,22 +136,31 @@ class _Pairs:
     def batches(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[Batch]:
         yield from self.images.batches(split, groups)
 
-    def loss(
-        self, split: str, batch: Batch, generator: torch.Generator | None
-    ) -> tuple[Tensor, float]:
+    def draws(self, rows: NDArray[np.integer], generator: torch.Generator) -> _Views | None:
+        if not self.augment:
+            return None
+        changes_B6 = draw_jitter(len(rows), generator)
+        texts = [shortened(self.texts["train"][i], generator=generator) for i in rows]
+        return _Views(changes_B6, np.array(texts, dtype=object))
+
+    def features(self, split: str, batch: Batch, draws: _Views | None) -> Features:
         rows_B, pixels_BCHW = batch
         pixels_BCHW = pixels_BCHW.to(self.module.logit_scale.device, non_blocking=True)
         tokens_BL = self.tokens[split][rows_B]
-        if self.augment and generator is not None:
-            pixels_BCHW = jitter(pixels_BCHW, generator=generator)
-            views = [shortened(self.texts[split][i], generator=generator) for i in rows_B]
-            tokens_BL = self.module.tokenize(views)
-        loss = self.objective(
-            self.module.encode_image(pixels_BCHW),
-            self.module.encode_text(tokens_BL),
-            logit_scale=self.module.logit_scale.exp(),
-        )
-        return loss, float(len(rows_B))
+        if draws is not None:
+            pixels_BCHW = jitter(pixels_BCHW, draws.changes_B6)
+            tokens_BL = self.module.tokenize(list(draws.texts))
+        return {
+            "image": self.module.encode_image(pixels_BCHW),
+            "text": self.module.encode_text(tokens_BL),
+        }
+
+    def objective(
+        self, split: str, rows: NDArray[np.integer], features: Features
+    ) -> tuple[Tensor, float]:
+        scale = self.module.logit_scale.exp()
+        loss = self.contrast(features["image"], features["text"], logit_scale=scale)
+        return loss, float(len(rows))
 
     def after_step(self) -> None:
         with torch.no_grad():

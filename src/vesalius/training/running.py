@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from math import ceil
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SAVING_SHARE = 20  # a save may cost a twentieth of the time
-Batch = tuple[NDArray[np.integer], Any]  # row numbers, and what the task's loss takes
+Batch = tuple[NDArray[np.integer], Any]  # row numbers, and what the task's features come from
+Features = dict[str, "Tensor"]  # each with one row a case
 
 
 class Task(Protocol):
@@ -54,10 +56,20 @@ class Task(Protocol):
     def batches(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[Batch]:
         """Yield one batch a group, perhaps with fewer rows or none."""
 
-    def loss(
-        self, split: str, batch: Batch, generator: torch.Generator | None
+    def draws(self, rows: NDArray[np.integer], generator: torch.Generator) -> Any:
+        """Return the augmentation of a whole training batch, to be indexed by places in it.
+
+        None leaves the cases as they are. Drawn before the batch is cut into parts, it does not
+        depend on how the batch is cut.
+        """
+
+    def features(self, split: str, batch: Batch, draws: Any) -> Features:
+        """Encode part of a batch; what is returned depends on each case alone."""
+
+    def objective(
+        self, split: str, rows: NDArray[np.integer], features: Features
     ) -> tuple[Tensor, float]:
-        """Return the mean loss and the weight of the batch in the mean over batches."""
+        """Return the loss of a whole batch, and its weight in the mean over batches."""
 
     def after_step(self) -> None:
         """Do what the parameters need after each step (a bound on the logit scale)."""
@@ -84,8 +96,11 @@ class Run:
     @property
     def steps(self) -> int:
         """The steps of an epoch."""
-        batches = in_groups(np.arange(self.task.sizes["train"]), self.optimisation.batch_size)
-        return ceil(len(batches) / self.optimisation.accumulate)
+        return len(in_groups(np.arange(self.task.sizes["train"]), self.optimisation.batch_size))
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.conditions.device)
 
     @property
     def total_step(self) -> int:
@@ -116,6 +131,18 @@ class Run:
             log.info("stopped by Ctrl-C; the training goes on from %s", self.conditions.folder)
             raise KeyboardInterrupt
 
+    def in_parts(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[list[Batch]]:
+        """Yield each batch in parts of at most ``micro_batch`` cases, and of two or more."""
+        most = self.optimisation.micro_batch
+        cuts = [
+            np.array_split(group, 1 if most is None else min(ceil(len(group) / most),
+                           max(len(group) // 2, 1)))
+            for group in groups
+        ]  # fmt: skip
+        found = self.task.batches(split, [part for cut in cuts for part in cut])
+        for cut in cuts:
+            yield list(islice(found, len(cut)))
+
     def rate_factor(self, step: int) -> float:
         """Return what the learning rate is multiplied by at a step, counted over all epochs."""
         steps = self.optimisation.epochs * self.steps
@@ -128,6 +155,5 @@ class Run:
 
     def precision(self) -> Any:
         """Return the context in which the loss is computed."""
-        device = torch.device(self.conditions.device).type
         bf16 = self.optimisation.precision == "bf16"
-        return torch.autocast(device, torch.bfloat16, enabled=bf16)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)

@@ -17,9 +17,11 @@ PRECISIONS = ("fp32", "bf16")
 class Optimisation:
     """How the weights are found; everything here changes the result.
 
-    ``warmup`` is the share of all steps over which the learning rate rises. ``accumulate``
-    batches make one step. ``patience`` epochs without a better validation loss end the training
-    (None: never). ``adamw`` decays matrices only, ``adam`` adds weight decay to every gradient.
+    ``warmup`` is the share of all steps over which the learning rate rises. ``micro_batch`` cases
+    go through the encoder at a time (None: the whole batch): memory follows it, and the objective
+    still sees the whole batch, for one more forward pass. ``patience`` epochs without a better
+    validation loss end the training (None: never). ``adamw`` decays matrices only, ``adam`` adds
+    weight decay to every gradient.
     """
 
     epochs: int = 20
@@ -30,13 +32,14 @@ class Optimisation:
     schedule: Literal["cosine", "constant"] = "cosine"
     optimiser: Literal["adamw", "adam"] = "adamw"
     precision: Literal["fp32", "bf16"] = "fp32"
-    accumulate: int = 1
+    micro_batch: int | None = None
     patience: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 2), ("accumulate", 1)):
-            if getattr(self, name) < least:
-                raise TrainingError(f"{name} is {getattr(self, name)}, not {least} or more")
+        for name, least in (("epochs", 1), ("batch_size", 2), ("micro_batch", 2)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise TrainingError(f"{name} is {value}, not {least} or more")
         if self.patience is not None and self.patience < 1:
             raise TrainingError(f"patience is {self.patience}, not 1 or more")
         if self.learning_rate <= 0 or self.weight_decay < 0:

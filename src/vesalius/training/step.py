@@ -1,51 +1,89 @@
-"""One step: gradients over some batches, a guard against what is not finite, an update."""
+"""One step: features in parts, the objective over all of them, a guard, an update.
+
+A batch may be larger than what memory holds of its activations. Its parts (``micro_batch``) are
+then encoded twice: first without gradient, so that the objective sees the features of the whole
+batch, then again with it, one part at a time, with the objective's gradient put in at the features
+(gradient caching, Gao et al. 2021). The gradient is that of the whole batch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from vesalius.core import TrainingError
-from vesalius.training.running import Batch, Run
+from vesalius.training.running import Batch, Features, Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NAMED_CASES = 64
 
 
-def take_step(run: Run, together: Sequence[Batch], number: int) -> tuple[float, float]:
-    """Take one step over some batches; return the sums of loss × weight and of weight."""
-    task, loss_sum, weight_sum = run.task, 0.0, 0.0
-    rows = [batch[0] for batch in together]
+def take_step(
+    run: Run, group: NDArray[np.integer], parts: Sequence[Batch], number: int
+) -> tuple[float, float]:
+    """Take one step over the parts of a batch; return the sums of loss × weight and of weight.
+
+    ``group`` are the rows that were asked for, of which unreadable ones are missing in ``parts``;
+    ``number`` is that of the batch in the epoch.
+    """
+    task = run.task
+    generator = _generator(run.conditions.seed, run.progress.epoch, number)
+    draws = task.draws(group, generator)
+    place = {int(row): i for i, row in enumerate(group)}
+    pieces = [
+        (batch, None if draws is None else draws[[place[int(row)] for row in batch[0]]])
+        for batch in parts
+        if len(batch[0]) > 1  # batch normalisation and contrast need two
+    ]
+    if not pieces:
+        return 0.0, 0.0
+    rows_B = np.concatenate([batch[0] for batch, _ in pieces])
     run.optimiser.zero_grad(set_to_none=True)
-    for offset, batch in enumerate(together):
-        if len(batch[0]) < 2:
-            continue  # batch normalisation and contrast need two
-        draws = _generator(run.conditions.seed, run.progress.epoch, number + offset)
+    if len(pieces) == 1:
+        ((batch, own),) = pieces
         with run.precision():
-            loss, weight = task.loss("train", batch, draws)
-        value = loss.item()
-        if not isfinite(value):
-            raise _not_finite(run, f"the loss is {value}", [batch[0]])
+            loss, weight = task.objective("train", rows_B, task.features("train", batch, own))
+        value = _finite(run, loss, rows_B)
         if loss.requires_grad:
-            (loss / len(together)).backward()
-        loss_sum, weight_sum = loss_sum + value * weight, weight_sum + weight
+            loss.backward()
+    else:
+        value, weight = _cached(run, pieces, rows_B)
     gradients = [
         parameter.grad
-        for group in run.optimiser.param_groups
-        for parameter in group["params"]
+        for owned in run.optimiser.param_groups
+        for parameter in owned["params"]
         if parameter.grad is not None
     ]
     if gradients:
         norm = float(nn.utils.get_total_norm(gradients))
         if not isfinite(norm):
-            raise _not_finite(run, f"the gradient's length is {norm}", rows)
+            raise _not_finite(run, f"the gradient's length is {norm}", rows_B)
         run.optimiser.step()
         task.after_step()
-    return loss_sum, weight_sum
+    return value * weight, weight
+
+
+def measured(run: Run, parts: Sequence[Batch]) -> tuple[float, float]:
+    """Return the validation loss of a batch and its weight."""
+    parts = [batch for batch in parts if len(batch[0])]
+    if not parts:
+        return 0.0, 0.0
+    with torch.no_grad(), run.precision():
+        features = joined([run.task.features("validation", batch, None) for batch in parts])
+        rows_B = np.concatenate([batch[0] for batch in parts])
+        loss, weight = run.task.objective("validation", rows_B, features)
+    return loss.item(), weight
 
 
 def learning_mode(module: nn.Module) -> None:
@@ -57,13 +95,97 @@ def learning_mode(module: nn.Module) -> None:
             part.eval()
 
 
+def joined(features: Sequence[Features]) -> Features:
+    """Return the features of parts as those of one batch."""
+    return {name: torch.cat([part[name] for part in features]) for name in features[0]}
+
+
+def _cached(
+    run: Run, pieces: Sequence[tuple[Batch, Any]], rows_B: NDArray[np.integer]
+) -> tuple[float, float]:
+    """Put the whole batch's gradient into the parameters, with one part's activations at a time."""
+    task, states, found = run.task, [], []
+    with torch.no_grad(), run.precision(), _statistics_still(task.module):
+        for batch, own in pieces:
+            states.append(_RandomState.now(run.device))
+            found.append(task.features("train", batch, own))
+    features = {name: value.requires_grad_() for name, value in joined(found).items()}
+    with run.precision():
+        loss, weight = task.objective("train", rows_B, features)
+    value = _finite(run, loss, rows_B)
+    if not loss.requires_grad:
+        return value, weight
+    loss.backward()
+    first = 0
+    for (batch, own), state in zip(pieces, states, strict=True):
+        state.put_back()
+        last = first + len(batch[0])
+        with run.precision():
+            again = task.features("train", batch, own)
+        learning = [name for name, feature in again.items() if feature.requires_grad]
+        slopes = [features[name].grad for name in learning]
+        if learning:
+            torch.autograd.backward(
+                [again[name] for name in learning],
+                [None if slope is None else slope[first:last] for slope in slopes],
+            )
+        first = last
+    return value, weight
+
+
+@dataclass(frozen=True, slots=True)
+class _RandomState:
+    """Where dropout's random numbers stand."""
+
+    cpu: Tensor
+    cuda: Tensor | None
+    device: torch.device
+
+    @classmethod
+    def now(cls, device: torch.device) -> _RandomState:
+        cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+        return cls(torch.get_rng_state(), cuda, device)
+
+    def put_back(self) -> None:
+        torch.set_rng_state(self.cpu)
+        if self.cuda is not None:
+            torch.cuda.set_rng_state(self.cuda, self.device)
+
+
+@contextmanager
+def _statistics_still(module: nn.Module) -> Iterator[None]:
+    """Normalise by each part's own statistics without counting them: the second pass does."""
+    norms = [
+        part for part in module.modules()
+        if isinstance(part, _BatchNorm) and part.training and part.track_running_stats
+    ]  # fmt: skip
+    for part in norms:
+        part.track_running_stats = False
+    kept = [(part.running_mean, part.running_var) for part in norms]
+    for part in norms:
+        part.running_mean = part.running_var = None
+    try:
+        yield
+    finally:
+        for part, (mean, variance) in zip(norms, kept, strict=True):
+            part.running_mean, part.running_var = mean, variance
+            part.track_running_stats = True
+
+
+def _finite(run: Run, loss: Tensor, rows_B: NDArray[np.integer]) -> float:
+    value = loss.item()
+    if not isfinite(value):
+        raise _not_finite(run, f"the loss is {value}", rows_B)
+    return value
+
+
 def _generator(seed: int, epoch: int, batch: int) -> torch.Generator:
     state = np.random.SeedSequence([seed, epoch, batch]).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
 
 
-def _not_finite(run: Run, what: str, rows: Sequence[NDArray[np.integer]]) -> TrainingError:
-    ids = [case for part in rows for case in run.task.case_ids("train", part)]
+def _not_finite(run: Run, what: str, rows_B: NDArray[np.integer]) -> TrainingError:
+    ids = run.task.case_ids("train", rows_B)
     more = "" if len(ids) <= NAMED_CASES else f" and {len(ids) - NAMED_CASES} more"
     return TrainingError(
         f"{what} in epoch {run.progress.epoch + 1}, step {run.progress.step + 1}; the last "
