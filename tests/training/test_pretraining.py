@@ -203,7 +203,7 @@ def test_one_case_left_over_does_not_break_batch_normalisation(n, micro, make_co
 def test_a_batch_in_parts_gives_the_weights_of_a_whole_one(
     micro_batch, make_micro, make_cohort, conditions
 ):
-    """Without batch normalisation and dropout, which see the parts; 41 cases leave a rest of one."""
+    """Batch normalisation and dropout see the parts: without them. 41 cases leave a rest of one."""
     weights = []
     for most in (None, micro_batch):
         model = make_micro()
