@@ -41,3 +41,14 @@ def test_saved_weights_are_the_same_bytes_in_every_run(tmp_path):
     encoders.load("tiny", image_size=32).save(tmp_path)
     with safe_open(tmp_path / "model.safetensors", framework="pt") as opened:
         assert list(opened.metadata()) == ["config"]
+
+
+def test_a_bias_learnt_with_sigmoids_comes_back_and_one_taken_away_stays_away(tmp_path):
+    model = encoders.load("tiny", image_size=32)
+    assert model.scores == "softmax"
+    model.logit_bias = torch.nn.Parameter(torch.tensor(-7.5))
+    again = encoders.load(str(model.save(tmp_path)))
+    assert again.logit_bias.item() == -7.5
+    assert again.scores == "sigmoid"
+    again.logit_bias = None
+    assert encoders.load(str(again.save(tmp_path))).scores == "softmax"

@@ -96,6 +96,8 @@ def load(folder: Path, *, image_size: int | None = None) -> DualEncoder:
     if image_size is not None:
         config["preprocessing"]["size"] = image_size  # the operations follow
     model = _build(config, words, home)
+    # a training with sigmoids leaves a bias, one with softmax none, whatever the family began with
+    model.logit_bias = torch.nn.Parameter(torch.zeros(())) if "logit_bias" in tensors else None
     fill(model, tensors, home / WEIGHTS)
     return model
 
