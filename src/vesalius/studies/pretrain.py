@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from vesalius.core import DataError
 from vesalius.reporting import Block, Column, Section, Table, figures
 from vesalius.studies.inputs import image_features, text_features
@@ -16,6 +18,9 @@ def pretrain(
     context: Context,
     *,
     objective: str = "infonce",
+    objective_settings: dict[str, Any] | None = None,
+    pairs: float = 1.0,
+    decoupled: bool = False,
     freeze_image: bool = False,
     freeze_text: bool = False,
     augment: bool = True,
@@ -39,6 +44,9 @@ def pretrain(
         conditions=conditions(context, "pretrain"),
         optimisation=optimisation,
         objective=objective,
+        objective_settings=objective_settings,
+        pairs=pairs,
+        decoupled=decoupled,
         freeze_image=freeze_image,
         freeze_text=freeze_text,
         augment=augment,

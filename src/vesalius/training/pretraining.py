@@ -5,11 +5,9 @@ Legend of shapes: B batch, L tokens.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from math import log as ln
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,12 +16,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from vesalius.core import CaseSet, DataError, TrainingError
-from vesalius.objectives import objective as find_objective
 from vesalius.training.augment import draw_jitter, jitter, shortened
+from vesalius.training.contrast import Contrast, bound
 from vesalius.training.fingerprint import cases_hash
 from vesalius.training.freezing import frozen
 from vesalius.training.images import TrainingImages
 from vesalius.training.loop import fit
+from vesalius.training.pairing import Pairing, paired, partly_paired
 from vesalius.training.running import Batch, Features
 from vesalius.training.settings import PRETRAINING, Conditions, Fit, Optimisation
 
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vesalius.encoders import DualEncoder
-
-log = logging.getLogger(__name__)
-
-LARGEST_SCALE = ln(100)  # Radford et al. 2021, section 2.5
 
 
 def pretrain(
@@ -45,6 +40,9 @@ def pretrain(
     conditions: Conditions,
     optimisation: Optimisation = PRETRAINING,
     objective: str = "infonce",
+    objective_settings: Mapping[str, Any] | None = None,
+    pairs: float = 1.0,
+    decoupled: bool = False,
     freeze_image: bool = False,
     freeze_text: bool = False,
     augment: bool = True,
@@ -52,48 +50,69 @@ def pretrain(
     """Train the model in place on images and their texts; it ends with the best epoch's weights.
 
     Cases without a text are left out. Called again with the same settings, a stopped training goes
-    on from its folder.
+    on from its folder. Labels serve as findings to an objective that reads them; images whose
+    texts are equal form a group.
 
     Args:
         objective: a name of ``vesalius.objectives.OBJECTIVES``.
+        objective_settings: the keywords of that objective, as ``{"variant": "released"}``.
+        pairs: the share of the training pairs that are known; the rest is left out, or
+        decoupled: is learnt from all the same, each image with any of the other texts: findings
+            say how alike the two are, so the objective must read them (MedCLIP).
         freeze_image: keep the image tower as it is, batch statistics included.
         freeze_text: keep the text tower as it is.
         augment: turn, shift, zoom and relight each training image a little, never flip it; leave
             out sentences of a text now and then.
 
     Raises:
-        ChoiceError: there is no such objective.
-        DataError: a split has no texts, or too many images are unreadable.
+        ChoiceError: there is no such objective, or it has no such setting.
+        DataError: a split has no texts, or no findings where they are read, or too many images are
+            unreadable.
         TrainingError: see :func:`vesalius.training.fit`.
     """
+    contrast = Contrast.of(objective, objective_settings)
     if freeze_image and freeze_text:
         raise TrainingError("freeze_image and freeze_text together leave nothing to learn")
-    splits = {
-        "train": _with_text(train, "train"),
-        "validation": _with_text(validation, "validation"),
+    if decoupled and not contrast.reads_findings:
+        raise TrainingError(
+            f"decoupled images and texts need an objective that reads findings, and {objective} "
+            "reads none; choose semantic_matching"
+        )
+    known = {
+        "train": partly_paired(train, pairs=pairs, decoupled=decoupled, seed=conditions.seed),
+        "validation": paired(validation, "validation"),
     }
+    if contrast.reads_findings:
+        _check_findings(train, validation, objective)
     settings = {
         "task": "pretrain",
         "objective": objective,
+        "objective_settings": dict(contrast.settings),
+        "pairs": pairs,
+        "decoupled": decoupled,
         "freeze_image": freeze_image,
         "freeze_text": freeze_text,
         "augment": augment,
         **{f"model.{key}": value for key, value in model.identity().items()},
-        **{f"{name}_cases": cases_hash(cases, texts=True) for name, cases in splits.items()},
+        **{
+            f"{name}_cases": cases_hash(own.cases, texts=True, labels=contrast.reads_findings)
+            for name, own in known.items()
+        },
     }
-    texts = {name: _words(cases) for name, cases in splits.items()}
+    splits = {name: own.cases for name, own in known.items()}
+    contrast.prepare(model)
     still = chain(
         model.image_parameters() if freeze_image else (),
         model.text_parameters() if freeze_text else (),
+        () if "logit_scale" in contrast.reads else (model.logit_scale,),
     )
     with frozen(still):
         task = _Pairs(
             module=model,
-            splits=splits,
-            texts=texts,
-            tokens={name: model.tokenize(own) for name, own in texts.items()},
+            pairings=known,
+            tokens={name: model.tokenize(own.texts) for name, own in known.items()},
             images=TrainingImages(splits, model.preprocess, conditions),
-            contrast=find_objective(objective),
+            contrast=contrast,
             augment=augment,
             settings=settings,
             learning_rate=optimisation.learning_rate,
@@ -103,13 +122,17 @@ def pretrain(
 
 @dataclass(frozen=True, slots=True)
 class _Views:
-    """How the images and texts of a batch are changed."""
+    """What a batch of images meets: its texts, and how both are changed (None: they are not)."""
 
-    changes_B6: Tensor
-    texts: NDArray[np.object_]
+    text_rows_B: NDArray[np.integer]
+    changes_B6: Tensor | None = None
+    texts: NDArray[np.object_] | None = None
 
     def __getitem__(self, places: list[int]) -> _Views:
-        return _Views(self.changes_B6[places], self.texts[places])
+        own_B = self.text_rows_B[places]
+        if self.changes_B6 is None or self.texts is None:
+            return _Views(own_B)
+        return _Views(own_B, self.changes_B6[places], self.texts[places])
 
 
 @dataclass(slots=True)
@@ -117,18 +140,17 @@ class _Pairs:
     """The task of the loop: each image finds its text."""
 
     module: Any
-    splits: dict[str, CaseSet]
-    texts: dict[str, list[str]]
+    pairings: dict[str, Pairing]
     tokens: dict[str, Tensor]
     images: TrainingImages
-    contrast: Callable[..., Tensor]
+    contrast: Contrast
     augment: bool
     settings: dict[str, Any]
     learning_rate: float
 
     @property
     def sizes(self) -> dict[str, int]:
-        return {name: len(cases) for name, cases in self.splits.items()}
+        return {name: len(own.cases) for name, own in self.pairings.items()}
 
     def parameters(self) -> list[tuple[nn.Parameter, float]]:
         return [(parameter, self.learning_rate) for parameter in self.module.parameters()]
@@ -136,52 +158,63 @@ class _Pairs:
     def batches(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[Batch]:
         yield from self.images.batches(split, groups)
 
-    def draws(self, rows: NDArray[np.integer], generator: torch.Generator) -> _Views | None:
+    def draws(self, rows: NDArray[np.integer], generator: torch.Generator) -> _Views:
+        train = self.pairings["train"]
+        text_rows_B = train.draw(rows, generator)
         if not self.augment:
-            return None
+            return _Views(text_rows_B)
         changes_B6 = draw_jitter(len(rows), generator)
-        texts = [shortened(self.texts["train"][i], generator=generator) for i in rows]
-        return _Views(changes_B6, np.array(texts, dtype=object))
+        texts = [shortened(train.texts[i], generator=generator) for i in text_rows_B]
+        return _Views(text_rows_B, changes_B6, np.array(texts, dtype=object))
 
     def features(self, split: str, batch: Batch, draws: _Views | None) -> Features:
         rows_B, pixels_BCHW = batch
         pixels_BCHW = pixels_BCHW.to(self.module.logit_scale.device, non_blocking=True)
-        tokens_BL = self.tokens[split][rows_B]
-        if draws is not None:
+        text_rows_B = self.pairings[split].own_N[rows_B] if draws is None else draws.text_rows_B
+        tokens_BL = self.tokens[split][text_rows_B]
+        if draws is not None and draws.changes_B6 is not None and draws.texts is not None:
             pixels_BCHW = jitter(pixels_BCHW, draws.changes_B6)
             tokens_BL = self.module.tokenize(list(draws.texts))
         return {
             "image": self.module.encode_image(pixels_BCHW),
             "text": self.module.encode_text(tokens_BL),
+            "text_row": torch.from_numpy(text_rows_B).to(pixels_BCHW.device),
         }
 
     def objective(
         self, split: str, rows: NDArray[np.integer], features: Features
     ) -> tuple[Tensor, float]:
-        scale = self.module.logit_scale.exp()
-        loss = self.contrast(features["image"], features["text"], logit_scale=scale)
+        own, image_BD = self.pairings[split], features["image"]
+        text_rows_B = features["text_row"].cpu().numpy()
+        beside = {
+            "image_findings_BF": own.image_findings_NF[rows],
+            "text_findings_BF": own.text_findings_TF[text_rows_B],
+            "groups_B": own.groups_T[text_rows_B],
+        }
+        loss = self.contrast(
+            self.module,
+            image_BD,
+            features["text"],
+            **{key: torch.from_numpy(value).to(image_BD.device) for key, value in beside.items()},
+        )
         return loss, float(len(rows))
 
     def after_step(self) -> None:
-        with torch.no_grad():
-            self.module.logit_scale.clamp_(max=LARGEST_SCALE)
+        bound(self.module)
 
     def case_ids(self, split: str, rows: NDArray[np.integer]) -> list[str]:
-        return [str(case_id) for case_id in self.splits[split].case_ids[rows]]
+        return [str(case_id) for case_id in self.pairings[split].cases.case_ids[rows]]
 
 
-def _with_text(cases: CaseSet, split: str) -> CaseSet:
-    """Return the cases that have words."""
-    if cases.texts is None:
-        raise DataError(f"{cases.source}: the {split} cases have no texts to learn from")
-    has_N = np.array([bool(text and text.strip()) for text in cases.texts], dtype=bool)
-    if not has_N.any():
-        raise DataError(f"{cases.source}: the {split} cases have no texts to learn from")
-    if not has_N.all():
-        log.info("%s: %d of %d cases have no text", split, int((~has_N).sum()), len(cases))
-    return cases.select(has_N)
-
-
-def _words(cases: CaseSet) -> list[str]:
-    assert cases.texts is not None, "checked before"
-    return [str(text) for text in cases.texts]
+def _check_findings(train: CaseSet, validation: CaseSet, objective: str) -> None:
+    for split, cases in (("train", train), ("validation", validation)):
+        if not cases.label_names:
+            raise DataError(
+                f"{objective} reads findings, and the {split} cases of {cases.source} have no "
+                "labels; name their columns, or let data.findings.with_findings label the texts"
+            )
+    if train.label_names != validation.label_names:
+        raise DataError(
+            f"train has the findings {', '.join(train.label_names)}; validation has "
+            f"{', '.join(validation.label_names)}"
+        )

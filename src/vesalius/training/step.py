@@ -109,7 +109,10 @@ def _cached(
         for batch, own in pieces:
             states.append(_RandomState.now(run.device))
             found.append(task.features("train", batch, own))
-    features = {name: value.requires_grad_() for name, value in joined(found).items()}
+    features = {
+        name: value.requires_grad_(value.is_floating_point())
+        for name, value in joined(found).items()
+    }
     with run.precision():
         loss, weight = task.objective("train", rows_B, features)
     value = _finite(run, loss, rows_B)
