@@ -73,6 +73,15 @@ def test_equal_texts_form_a_group_whatever_their_spaces_and_capitals(make_cohort
     assert groups[0] == groups[1] == groups[3] != groups[2]
 
 
+def test_the_healthy_are_alike_where_no_label_says_so(make_cohort):
+    cases = make_cohort(4)
+    cases.labels_NC[:] = [[0, 0, 0, 0], [0, np.nan, 0, 0], [1, 0, 0, 0], [np.nan] * 4]
+    findings = paired(replace(cases, label_names=("a", "b", "c", "d")), "train").image_findings_NF
+    np.testing.assert_array_equal(findings[:, 4], [1, 1, 0, np.nan])
+    named = replace(cases, label_names=("a", "b", "c", "No Finding"))
+    assert paired(named, "train").image_findings_NF.shape == (4, 4)
+
+
 @pytest.mark.parametrize(("pairs", "decoupled"), [(0.0, False), (1.1, True), (-0.1, True)])
 def test_a_share_that_is_none_is_refused(pairs, decoupled, make_cohort):
     with pytest.raises(TrainingError, match="not a share"):

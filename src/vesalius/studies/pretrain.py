@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from vesalius.core import DataError
+from vesalius.core import CaseSet, DataError
+from vesalius.evaluation import false_negative_rate
 from vesalius.reporting import Block, Column, Section, Table, figures
 from vesalius.studies.inputs import image_features, text_features
 from vesalius.studies.outcome import Context, Outcome
-from vesalius.training import PRETRAINING, Conditions, Fit, Optimisation
+from vesalius.training import MATCHING, PRETRAINING, Conditions, Fit, Matching, Optimisation
 from vesalius.training import pretrain as train_on_pairs
 
 BEFORE = "before training"
@@ -18,9 +17,7 @@ def pretrain(
     context: Context,
     *,
     objective: str = "infonce",
-    objective_settings: dict[str, Any] | None = None,
-    pairs: float = 1.0,
-    decoupled: bool = False,
+    matching: Matching = MATCHING,
     freeze_image: bool = False,
     freeze_text: bool = False,
     augment: bool = True,
@@ -44,9 +41,7 @@ def pretrain(
         conditions=conditions(context, "pretrain"),
         optimisation=optimisation,
         objective=objective,
-        objective_settings=objective_settings,
-        pairs=pairs,
-        decoupled=decoupled,
+        matching=matching,
         freeze_image=freeze_image,
         freeze_text=freeze_text,
         augment=augment,
@@ -55,11 +50,24 @@ def pretrain(
     section = Section(
         "How the encoder learnt",
         f"Objective {objective!r} between images and texts of the training split; the epoch with "
-        "the least validation loss was kept.",
+        f"the least validation loss was kept.{_false_negatives(cases)}",
         fit_blocks({"pretraining": fit}),
     )
     return Outcome(
         images={BEFORE: images}, texts={BEFORE: texts}, sections=(section,), model=context.model
+    )
+
+
+def _false_negatives(cases: CaseSet) -> str:
+    """Say how many negatives of a batch are none, where labels tell."""
+    try:
+        rate = false_negative_rate(cases.split("train").labels_NC)
+    except DataError:
+        return ""
+    return (
+        f" Two training cases that are not a pair have the same findings at a rate of "
+        f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}] (n={rate.n}): so many negatives of a "
+        "batch are false."
     )
 
 

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from vesalius.training.settings import (
     FINE_TUNING,
+    MATCHING,
     PRETRAINING,
     Conditions,
     Fit,
+    Matching,
     Optimisation,
 )
 
@@ -30,10 +32,12 @@ _HOMES = {
 
 __all__ = [
     "FINE_TUNING",
+    "MATCHING",
     "PRETRAINING",
     "Classifier",
     "Conditions",
     "Fit",
+    "Matching",
     "Optimisation",
     "Task",
     "fine_tune",

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from vesalius.core import TrainingError, unknown
+from vesalius.objectives import GIVEN
 from vesalius.objectives import objective as find_objective
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vesalius.encoders import DualEncoder
-
-SUPPLIED = ("logit_scale", "logit_bias", "image_findings_BF", "text_findings_BF", "groups_B")
-"""What a training gives to an objective; every other keyword is a setting."""
 
 FIRST_SCALE, FIRST_BIAS = log(10), -10.0  # of sigmoids: Zhai et al. 2023, section 3.2
 LARGEST_SCALE = log(100)  # Radford et al. 2021, section 2.5
@@ -52,12 +50,12 @@ class Contrast:
             for p in inspect.signature(loss).parameters.values()
             if p.kind is inspect.Parameter.KEYWORD_ONLY
         ]
-        own = [keyword for keyword in keywords if keyword not in SUPPLIED]
+        own = [keyword for keyword in keywords if keyword not in GIVEN]
         settings = dict(settings or {})
         for setting in settings:
             if setting not in own:
                 raise unknown(f"setting of {name}", setting, own)
-        return cls(name, loss, settings, frozenset(keywords) & set(SUPPLIED))
+        return cls(name, loss, settings, frozenset(keywords) & set(GIVEN))
 
     @property
     def reads_findings(self) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+HEALTHY = {"no finding", "normal", "healthy"}
 ALONE = -1  # no text is known to belong to the image
 
 
@@ -29,7 +30,8 @@ class Pairing:
 
     ``own_N`` is each image's row among the texts, or ``ALONE``: it then meets any of ``free``,
     texts that have lost their image (MedCLIP, Wang et al. 2022, section 3.1). ``groups_T`` numbers
-    equal texts equally. Findings are NaN where unknown.
+    equal texts equally. Findings are NaN where unknown; where no label says that nothing was found
+    one more does, so that the healthy are alike.
     """
 
     cases: CaseSet
@@ -107,7 +109,14 @@ def _pairing(
 
 
 def _findings(cases: CaseSet) -> NDArray[np.float64]:
-    return np.asarray(cases.labels_NC, dtype=np.float64)
+    labels_NC = np.asarray(cases.labels_NC, dtype=np.float64)
+    names = {name.casefold().replace("_", " ") for name in cases.label_names}
+    if cases.task == "multiclass" or names & HEALTHY:
+        return labels_NC
+    found_N = (labels_NC != 0) & ~np.isnan(labels_NC)
+    known_N = (~np.isnan(labels_NC)).any(1)
+    healthy_N = np.where(known_N, ~found_N.any(1), np.nan)
+    return np.column_stack([labels_NC, healthy_N])
 
 
 def _has_text(cases: CaseSet, split: str) -> NDArray[np.bool_]:

@@ -5,8 +5,8 @@ Legend of shapes: B batch, L tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,14 @@ from vesalius.training.images import TrainingImages
 from vesalius.training.loop import fit
 from vesalius.training.pairing import Pairing, paired, partly_paired
 from vesalius.training.running import Batch, Features
-from vesalius.training.settings import PRETRAINING, Conditions, Fit, Optimisation
+from vesalius.training.settings import (
+    MATCHING,
+    PRETRAINING,
+    Conditions,
+    Fit,
+    Matching,
+    Optimisation,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,9 +47,7 @@ def pretrain(
     conditions: Conditions,
     optimisation: Optimisation = PRETRAINING,
     objective: str = "infonce",
-    objective_settings: Mapping[str, Any] | None = None,
-    pairs: float = 1.0,
-    decoupled: bool = False,
+    matching: Matching = MATCHING,
     freeze_image: bool = False,
     freeze_text: bool = False,
     augment: bool = True,
@@ -55,10 +60,7 @@ def pretrain(
 
     Args:
         objective: a name of ``vesalius.objectives.OBJECTIVES``.
-        objective_settings: the keywords of that objective, as ``{"variant": "released"}``.
-        pairs: the share of the training pairs that are known; the rest is left out, or
-        decoupled: is learnt from all the same, each image with any of the other texts: findings
-            say how alike the two are, so the objective must read them (MedCLIP).
+        matching: the objective's settings, and which images meet which texts.
         freeze_image: keep the image tower as it is, batch statistics included.
         freeze_text: keep the text tower as it is.
         augment: turn, shift, zoom and relight each training image a little, never flip it; leave
@@ -70,26 +72,14 @@ def pretrain(
             unreadable.
         TrainingError: see :func:`vesalius.training.fit`.
     """
-    contrast = Contrast.of(objective, objective_settings)
+    contrast = Contrast.of(objective, matching.objective_settings)
     if freeze_image and freeze_text:
         raise TrainingError("freeze_image and freeze_text together leave nothing to learn")
-    if decoupled and not contrast.reads_findings:
-        raise TrainingError(
-            f"decoupled images and texts need an objective that reads findings, and {objective} "
-            "reads none; choose semantic_matching"
-        )
-    known = {
-        "train": partly_paired(train, pairs=pairs, decoupled=decoupled, seed=conditions.seed),
-        "validation": paired(validation, "validation"),
-    }
-    if contrast.reads_findings:
-        _check_findings(train, validation, objective)
+    known = _pairings(train, validation, contrast, matching, conditions.seed)
     settings = {
         "task": "pretrain",
         "objective": objective,
-        "objective_settings": dict(contrast.settings),
-        "pairs": pairs,
-        "decoupled": decoupled,
+        **asdict(matching),
         "freeze_image": freeze_image,
         "freeze_text": freeze_text,
         "augment": augment,
@@ -206,15 +196,26 @@ class _Pairs:
         return [str(case_id) for case_id in self.pairings[split].cases.case_ids[rows]]
 
 
-def _check_findings(train: CaseSet, validation: CaseSet, objective: str) -> None:
-    for split, cases in (("train", train), ("validation", validation)):
-        if not cases.label_names:
-            raise DataError(
-                f"{objective} reads findings, and the {split} cases of {cases.source} have no "
-                "labels; name their columns, or let data.findings.with_findings label the texts"
-            )
-    if train.label_names != validation.label_names:
-        raise DataError(
-            f"train has the findings {', '.join(train.label_names)}; validation has "
-            f"{', '.join(validation.label_names)}"
+def _pairings(
+    train: CaseSet, validation: CaseSet, contrast: Contrast, matching: Matching, seed: int
+) -> dict[str, Pairing]:
+    """Return who meets whom; refuse an objective that would miss what it reads."""
+    if matching.decoupled and not contrast.reads_findings:
+        raise TrainingError(
+            f"decoupled images and texts need an objective that reads findings, and "
+            f"{contrast.name} reads none; choose semantic_matching"
         )
+    if contrast.reads_findings:
+        for split, cases in (("train", train), ("validation", validation)):
+            if not cases.label_names:
+                raise DataError(
+                    f"{contrast.name} reads findings, and the {split} cases of {cases.source} "
+                    "have no labels; name their columns, or label their texts: findings=true"
+                )
+        if train.label_names != validation.label_names:
+            raise DataError(
+                f"train has the findings {', '.join(train.label_names)}; validation has "
+                f"{', '.join(validation.label_names)}"
+            )
+    chosen = partly_paired(train, pairs=matching.pairs, decoupled=matching.decoupled, seed=seed)
+    return {"train": chosen, "validation": paired(validation, "validation")}

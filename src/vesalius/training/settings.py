@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from vesalius.core.errors import TrainingError, unknown
 
@@ -59,6 +59,21 @@ class Optimisation:
 
 
 @dataclass(frozen=True, slots=True)
+class Matching:
+    """Which images and texts an objective brings together, and how.
+
+    ``objective_settings`` are keywords of the objective, as ``{"variant": "released"}``. ``pairs``
+    is the share of the training pairs that are known. The rest is left out; or, ``decoupled``, it
+    is learnt from all the same, each image with any of the other texts: findings say how alike the
+    two are, so the objective must read them (MedCLIP, Wang et al. 2022).
+    """
+
+    objective_settings: dict[str, Any] | None = None
+    pairs: float = 1.0
+    decoupled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """Where and how a training runs; of these only the seed changes the result (on one device).
 
@@ -96,6 +111,7 @@ class Fit:
     memory_mb: float = 0.0
 
 
+MATCHING = Matching()
 PRETRAINING = Optimisation()
 FINE_TUNING = Optimisation(  # as in the IU-Xray study (arXiv 2506.14136)
     epochs=10,
