@@ -115,14 +115,16 @@ def main() -> None:
         decided_NF[labels_NF == -1] = 1
     found = scored(truths_NF, decided_NF, uids, settings.seed)
     print(f"{len(texts):,} reports, {rate:,.0f}/s, uncertain as {settings.uncertain}\n")
-    print("| finding | n+ | precision | recall | F1 | missed: not mentioned, denied, doubted | extra |")
-    print("|---|---|---|---|---|---|---|")
+    missed = "missed: not mentioned, denied, doubted"
+    print(f"| finding | n+ | precision | recall | F1 | {missed} | extra |\n|{'---|' * 7}")
     for row in found["rows"]:
-        cells = ("{:.3f} [{:.3f}, {:.3f}]".format(*row[key]) for key in ("precision", "recall", "f1"))
+        cells = (
+            "{:.3f} [{:.3f}, {:.3f}]".format(*row[key]) for key in ("precision", "recall", "f1")
+        )
         row["disagreements"] = disagreements(row, texts)
-        *missed, extra = row["disagreements"].values()
+        *misses, extra = row["disagreements"].values()
         print(f"| {row['finding']} | {row['positives']} | {' | '.join(cells)} "
-              f"| {', '.join(map(str, missed))} | {extra} |")  # fmt: skip
+              f"| {', '.join(map(str, misses))} | {extra} |")  # fmt: skip
         row |= {key: [uids[n] for n in row[key]] for key in ("missed", "extra")}
     value = "{:.3f} [{:.3f}, {:.3f}]".format(*found["macro_f1"])
     print(f"\nmacro F1 {value} over {found['findings']} findings with >= {FEWEST} positives")

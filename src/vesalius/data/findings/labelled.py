@@ -74,10 +74,15 @@ def counts(labels_NF: Float[np.ndarray, "N F"]) -> list[Count]:
     Count(finding='Pneumonia', present=0, absent=0, uncertain=1, unknown=2)
     """
     return [
-        Count(name, *(int((column == state).sum()) for state in (1, 0, UNCERTAIN)),
-              unknown=int(np.isnan(column).sum()))
+        Count(
+            finding=name,
+            present=int((column == 1).sum()),
+            absent=int((column == 0).sum()),
+            uncertain=int((column == UNCERTAIN).sum()),
+            unknown=int(np.isnan(column).sum()),
+        )
         for name, column in zip(CHEXPERT, labels_NF.T, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def evidence_csv(case_ids: Sequence[str], texts: Sequence[str | None]) -> str:

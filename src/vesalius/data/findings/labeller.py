@@ -193,4 +193,3 @@ def _state(
     if "maybe" in before:
         return UNCERTAIN, before["maybe"]
     return PRESENT, (0, 0)
-
