@@ -12,7 +12,7 @@ from vesalius.data.tables.vocabulary import CHEXPERT
 
 OTHER = "other"  # an abnormality outside the fourteen
 KINDS = ("never", "absent", "present")  # at one place the first that matches is taken
-ENDS = "[;:]"  # punctuation that ends a clause, beside the words
+ENDS = r"[;:]|,(?=\s+(?:the\s+)?(?:heart|lungs|cardiac)\b)"  # ends a clause, beside the words
 
 
 @dataclass(frozen=True, slots=True)
