@@ -123,9 +123,9 @@ def findings(
         typer.Option("--show", metavar="FINDING", help="Print sentences, the mention marked."),
     ] = None,
 ) -> None:
-    """Read the 14 CheXpert findings from the reports: stated, denied, doubted.
+    """Read CheXpert findings from reports: stated, denied, doubted.
 
-    By rules; the words that made each label can be looked at.
+    The 14 findings, by rules; the words that made each label can be looked at.
 
     \b
     Examples:
