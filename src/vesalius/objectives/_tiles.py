@@ -24,6 +24,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
 
 from vesalius.core.errors import RecipeError
+from vesalius.objectives._pairs import EXACT
 
 
 def logsumexps(
@@ -56,7 +57,9 @@ def softplus_sum(left_ND: Tensor, right_MD: Tensor, *, tile: int | None) -> Tens
         if tile is not None:
             total: Tensor = _SoftplusSum.apply(left_ND, right_MD, _checked(tile))
             return total
-        return softplus(_logits(left_ND, right_MD, slice(0, len(left_ND)), own=False)).sum()
+        return softplus(
+            _logits(left_ND, right_MD, slice(0, len(left_ND)), own=False), threshold=EXACT
+        ).sum()
 
 
 def expected_logits(
@@ -157,7 +160,7 @@ class _SoftplusSum(torch.autograd.Function):
     def forward(ctx: Any, left_ND: Tensor, right_MD: Tensor, tile: int) -> Tensor:
         total = left_ND.new_zeros(())
         for rows in _blocks(len(left_ND), tile):
-            total += softplus(_logits(left_ND, right_MD, rows, own=False)).sum()
+            total += softplus(_logits(left_ND, right_MD, rows, own=False), threshold=EXACT).sum()
         ctx.save_for_backward(left_ND, right_MD)
         ctx.tile = tile
         return total
