@@ -106,11 +106,11 @@ def test_wrong_findings_and_variants_are_named():
     infinite = {**findings, "image_findings_BF": torch.full((3, 4), torch.inf)}
     with pytest.raises(DataError, match=r"image findings is outside -1 \.\.\. 1"):
         semantic_matching(*sides, **infinite, logit_scale=1.0)
+    short = {**findings, "text_findings_BF": findings["text_findings_BF"][:2]}
     with pytest.raises(ValueError, match=r"text findings are \(2, 4\)"):
-        short = {**findings, "text_findings_BF": findings["text_findings_BF"][:2]}
         semantic_matching(*sides, **short, logit_scale=1.0)
+    narrow = {**findings, "text_findings_BF": findings["text_findings_BF"][:, :2]}
     with pytest.raises(ValueError, match="must be the same ones"):
-        narrow = {**findings, "text_findings_BF": findings["text_findings_BF"][:, :2]}
         semantic_matching(*sides, **narrow, logit_scale=1.0)
     with pytest.raises(ChoiceError, match="did you mean 'paper'"):
         semantic_matching(*sides, **findings, logit_scale=1.0, variant="papers")

@@ -1,7 +1,6 @@
 """Sigmoid loss: closed form → slow loop → gradient signs → peer library."""
 
-from math import log, log1p
-from math import exp as e
+from math import exp, log, log1p
 
 import pytest
 import torch
@@ -23,12 +22,12 @@ def slow(image, text, scale, bias):
         for j in range(len(text)):
             cosine = float(image[i] @ text[j] / image[i].norm() / text[j].norm())
             z = (1 if i == j else -1) * (scale * cosine + bias)
-            total += log1p(e(-z)) if z > 0 else log1p(e(z)) - z
+            total += log1p(exp(-z)) if z > 0 else log1p(exp(z)) - z
     return total / len(image)
 
 
 def test_two_orthogonal_pairs_have_the_closed_form():
-    expected = log(1 + e(-1.0)) + log(1 + e(-2.0))  # own: 3 − 2 = 1; other: −(0 − 2) = 2
+    expected = log(1 + exp(-1.0)) + log(1 + exp(-2.0))  # own: 3 − 2 = 1; other: −(0 − 2) = 2
     value = sigmoid(torch.eye(2), torch.eye(2), logit_scale=3.0, logit_bias=-2.0)
     assert float(value) == pytest.approx(expected)
 

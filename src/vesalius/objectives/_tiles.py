@@ -57,9 +57,8 @@ def softplus_sum(left_ND: Tensor, right_MD: Tensor, *, tile: int | None) -> Tens
         if tile is not None:
             total: Tensor = _SoftplusSum.apply(left_ND, right_MD, _checked(tile))
             return total
-        return softplus(
-            _logits(left_ND, right_MD, slice(0, len(left_ND)), own=False), threshold=EXACT
-        ).sum()
+        logits_NM = _logits(left_ND, right_MD, slice(0, len(left_ND)), own=False)
+        return softplus(logits_NM, threshold=EXACT).sum()
 
 
 def expected_logits(
