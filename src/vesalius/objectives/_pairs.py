@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
+EXACT = 40  # from here on log(1 + exp z) is z even in float64; torch's own threshold, 20, is not
+
 
 def unit_rows(
     name: str, left_ND: Float[Tensor, "N D"], right_MD: Float[Tensor, "M D"], *, paired: bool = True

@@ -9,7 +9,7 @@ from math import isfinite, log
 from typing import TYPE_CHECKING
 
 from vesalius.core.errors import DataError, RecipeError, unknown
-from vesalius.objectives._pairs import check_above_zero, own_products, unit_rows
+from vesalius.objectives._pairs import EXACT, check_above_zero, own_products, unit_rows
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -86,7 +86,7 @@ def _paper(
 def _released(
     image_BD: Tensor, text_BD: Tensor, beta1: float, beta2: float, tile: int | None
 ) -> Tensor:
-    """The mean of B² logarithms, each linear in z but for its normaliser: written out."""
+    """The mean of B² logarithms, each linear in z but for its normaliser, log(1 + Σ e^z)."""
     from torch.nn.functional import softplus
 
     from vesalius.objectives._tiles import logsumexps
@@ -95,6 +95,6 @@ def _released(
     own = own_products(image_BD, text_BD).sum()
     negatives = (image_BD.sum(0) * text_BD.sum(0)).sum() - own
     rows_B, columns_B = logsumexps(image_BD, text_BD, tile=tile, own=False)
-    normalisers = softplus(rows_B).mean() + softplus(columns_B).mean()  # log(1 + Σ e^z)
+    normalisers = sum(softplus(side_B, threshold=EXACT).mean() for side_B in (rows_B, columns_B))
     linear = ((2 + beta1 + beta2) * negatives - 2 * own) / batch**2
     return linear + 2 * log(batch - 1) - normalisers

@@ -25,8 +25,8 @@ def infonce(
 
     Embeddings are normalised here. ``logit_scale`` multiplies (1/τ, not its logarithm); who owns
     the parameter keeps it at 100 or less. Half-precision embeddings are widened to float32 first:
-    at a scale of 100 half precision could not tell neighbouring cosines apart. ``tile``: rows of
-    the logits held at a time, all when none is given.
+    at a scale of 100 half precision could not tell neighbouring cosines apart.
+    ``tile``: rows of the logits held at a time, all when none is given.
 
     Source: Radford et al. 2021 (CLIP), figure 3.
 

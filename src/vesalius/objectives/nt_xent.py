@@ -38,10 +38,10 @@ def nt_xent(
     """
     import torch
 
-    from vesalius.objectives._tiles import logsumexps
+    from vesalius.objectives._tiles import self_logsumexp
 
     check_above_zero("nt_xent", temperature=temperature)
     first_BD, second_BD = unit_rows("nt_xent", first_BD, second_BD)
-    views_VD = torch.cat([first_BD, second_BD])
-    rows_V, _ = logsumexps(views_VD / temperature, views_VD, tile=tile, own=False)
+    views_VD = torch.cat([first_BD, second_BD]) / temperature**0.5
+    rows_V = self_logsumexp(views_VD, tile=tile)
     return rows_V.mean() - own_products(first_BD, second_BD).mean() / temperature

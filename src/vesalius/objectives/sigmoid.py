@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vesalius.objectives._pairs import own_products, unit_rows
+from vesalius.objectives._pairs import EXACT, own_products, unit_rows
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -47,4 +47,5 @@ def sigmoid(
     left_BE = torch.cat([image_BD, bias_B1], 1)
     right_BE = torch.cat([text_BD, torch.ones_like(bias_B1)], 1)
     own_B = own_products(left_BE, right_BE)
-    return (softplus(-own_B).sum() + softplus_sum(left_BE, right_BE, tile=tile)) / len(own_B)
+    total = softplus(-own_B, threshold=EXACT).sum() + softplus_sum(left_BE, right_BE, tile=tile)
+    return total / len(own_B)
