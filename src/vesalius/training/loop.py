@@ -21,6 +21,7 @@ from vesalius.core import TrainingError
 from vesalius.data.loader import in_groups
 from vesalius.data.progress import Advance, bar
 from vesalius.training.checkpoint import Checkpoints, Progress, only_one
+from vesalius.training.ema import Average
 from vesalius.training.optimiser import make_optimiser, set_rate
 from vesalius.training.running import Run, Task
 from vesalius.training.settings import Conditions, Fit, Optimisation
@@ -48,10 +49,12 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
         task.module.to(conditions.device)
         optimiser = make_optimiser(task.parameters(), optimisation)
         settings = {**asdict(optimisation), "seed": conditions.seed, **task.settings}
-        checkpoints = Checkpoints(folder, settings)
+        decay = optimisation.ema
+        average = None if decay is None else Average(task.module, decay)
+        checkpoints = Checkpoints(folder, settings, average.tensors if average else {})
         progress = checkpoints.restore(task.module, optimiser) or Progress()
         checkpoints.forget_others(progress.best_epoch)
-        run = Run(task, optimiser, optimisation, conditions, checkpoints, progress)
+        run = Run(task, optimiser, optimisation, conditions, checkpoints, progress, average)
         if not progress.finished:
             _train(run)
         checkpoints.load_best(task.module, run.progress.best_epoch)
@@ -94,6 +97,8 @@ def _learn(run: Run, track: Track, advance: Advance) -> None:
         rate = set_rate(run.optimiser, run.rate_factor(run.total_step))
         loss_sum, weight_sum = take_step(run, groups[number], parts, number)
         progress = run.progress
+        if run.average is not None:
+            run.average.update(run.total_step + 1)
         run.move(
             step=progress.step + 1,
             loss_sum=progress.loss_sum + loss_sum,
@@ -115,10 +120,13 @@ def _validate(run: Run) -> float:
     groups = in_groups(order_N, run.optimisation.batch_size)
     loss_sum = weight_sum = 0.0
     run.task.module.eval()
-    for parts in run.in_parts("validation", groups):
-        run.stop_if_asked()
-        loss, weight = measured(run, parts)
-        loss_sum, weight_sum = loss_sum + loss * weight, weight_sum + weight
+    with run.averaged():
+        for parts in run.in_parts("validation", groups):
+            if run.interrupt.asked:
+                break
+            loss, weight = measured(run, parts)
+            loss_sum, weight_sum = loss_sum + loss * weight, weight_sum + weight
+    run.stop_if_asked()  # saves, and must not save the average as the weights
     if weight_sum == 0:
         raise TrainingError("no validation case can be read and has a known truth")
     if not isfinite(loss_sum):
@@ -142,7 +150,8 @@ def _end_epoch(run: Run, track: Track, validation_loss: float) -> None:
     best_epoch = progress.best_epoch
     if validation_loss < best:
         best_epoch = progress.epoch + 1
-        run.checkpoints.save_best(run.task.module, best_epoch)
+        with run.averaged():
+            run.checkpoints.save_best(run.task.module, best_epoch)
     epoch = progress.epoch + 1
     patient = patience is None or epoch - best_epoch < patience
     run.move(

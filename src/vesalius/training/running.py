@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import ceil
@@ -20,6 +21,7 @@ from torch import nn
 
 from vesalius.data.loader import in_groups
 from vesalius.training.checkpoint import Checkpoints, Progress
+from vesalius.training.ema import Average
 from vesalius.training.interrupt import Interrupt
 from vesalius.training.schedule import rate_factor
 from vesalius.training.settings import Conditions, Optimisation
@@ -88,6 +90,7 @@ class Run:
     conditions: Conditions
     checkpoints: Checkpoints
     progress: Progress
+    average: Average | None = None
     interrupt: Interrupt = field(default_factory=Interrupt)
     saved_at: float = field(default_factory=monotonic)
     save_cost: float = 0.0
@@ -152,6 +155,10 @@ class Run:
             warmup=round(self.optimisation.warmup * steps),
             schedule=self.optimisation.schedule,
         )
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Return the context in which the module holds the weights that are validated and kept."""
+        return nullcontext() if self.average is None else self.average.in_place()
 
     def precision(self) -> Any:
         """Return the context in which the loss is computed."""
