@@ -113,6 +113,10 @@ class Checkpoints:
             index, _, key = name.partition("/")
             state.setdefault(int(index), {})[key] = value
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        for parameter, own in optimiser.state.items():  # fused kernels want one memory layout
+            for key, value in own.items():
+                if value.shape == parameter.shape:
+                    own[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         for name, value in self.average.items():
             value.copy_(parts["average"][name])
         torch.set_rng_state(parts["rng"]["cpu"])
@@ -133,6 +137,12 @@ class Checkpoints:
                     f"{_short(there.get(key))} there and {_short(self.settings.get(key))} here; "
                     "choose another folder or delete that one"
                 )
+
+
+def recorded_settings(folder: Path) -> dict[str, Any]:
+    """Return the settings of the training in a folder (none where there is no checkpoint)."""
+    path = folder / LAST
+    return dict(_read(path)[1].get("settings", {})) if path.exists() else {}
 
 
 def learnt(module: nn.Module) -> dict[str, Tensor]:

@@ -97,9 +97,21 @@ class Run:
     clock: float = field(default_factory=monotonic)
 
     @property
+    def batch_size(self) -> int:
+        size = self.optimisation.batch_size
+        assert isinstance(size, int), "auto is replaced before a run begins"
+        return size
+
+    @property
+    def micro_batch(self) -> int | None:
+        size = self.optimisation.micro_batch
+        assert not isinstance(size, str), "auto is replaced before a run begins"
+        return size
+
+    @property
     def steps(self) -> int:
         """The steps of an epoch."""
-        return len(in_groups(np.arange(self.task.sizes["train"]), self.optimisation.batch_size))
+        return len(in_groups(np.arange(self.task.sizes["train"]), self.batch_size))
 
     @property
     def device(self) -> torch.device:
@@ -136,7 +148,7 @@ class Run:
 
     def in_parts(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[list[Batch]]:
         """Yield each batch in parts of at most ``micro_batch`` cases, and of two or more."""
-        most = self.optimisation.micro_batch
+        most = self.micro_batch
         cuts = [
             np.array_split(group, 1 if most is None else min(ceil(len(group) / most),
                            max(len(group) // 2, 1)))
