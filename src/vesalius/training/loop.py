@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -21,10 +21,13 @@ from vesalius.core import TrainingError
 from vesalius.data.loader import in_groups
 from vesalius.data.progress import Advance, bar
 from vesalius.training.checkpoint import Checkpoints, Progress, only_one
+from vesalius.training.ema import Average
+from vesalius.training.memory import explained, peak_memory_mb, with_sizes
 from vesalius.training.optimiser import make_optimiser, set_rate
 from vesalius.training.running import Run, Task
 from vesalius.training.settings import Conditions, Fit, Optimisation
 from vesalius.training.step import learning_mode, measured, take_step
+from vesalius.training.towers import arranged
 from vesalius.training.tracking import Track
 
 log = logging.getLogger(__name__)
@@ -44,14 +47,21 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
     for split, least in (("train", 2), ("validation", 1)):
         if task.sizes[split] < least:
             raise TrainingError(f"{task.sizes[split]} {split} cases: {least} or more are needed")
-    with _random_state(conditions), _modes(task.module), only_one(folder):
+    with ExitStack() as stack:
+        for entered in (_random_state(conditions), _modes(task.module), only_one(folder)):
+            stack.enter_context(entered)
         task.module.to(conditions.device)
+        stack.enter_context(arranged(task.module, conditions))
+        optimisation = with_sizes(task, optimisation, conditions)
+        stack.enter_context(explained(optimisation, conditions))
         optimiser = make_optimiser(task.parameters(), optimisation)
         settings = {**asdict(optimisation), "seed": conditions.seed, **task.settings}
-        checkpoints = Checkpoints(folder, settings)
+        decay = optimisation.ema
+        average = None if decay is None else Average(task.module, decay)
+        checkpoints = Checkpoints(folder, settings, average.tensors if average else {})
         progress = checkpoints.restore(task.module, optimiser) or Progress()
         checkpoints.forget_others(progress.best_epoch)
-        run = Run(task, optimiser, optimisation, conditions, checkpoints, progress)
+        run = Run(task, optimiser, optimisation, conditions, checkpoints, progress, average)
         if not progress.finished:
             _train(run)
         checkpoints.load_best(task.module, run.progress.best_epoch)
@@ -86,7 +96,7 @@ def _learn(run: Run, track: Track, advance: Advance) -> None:
     epoch = run.progress.epoch
     rng = np.random.default_rng([run.conditions.seed, epoch])
     order_N = rng.permutation(run.task.sizes["train"])
-    groups = in_groups(order_N, run.optimisation.batch_size)
+    groups = in_groups(order_N, run.batch_size)
     first = run.progress.step
     learning_mode(run.task.module)
     batches = run.in_parts("train", groups[first:])
@@ -94,6 +104,8 @@ def _learn(run: Run, track: Track, advance: Advance) -> None:
         rate = set_rate(run.optimiser, run.rate_factor(run.total_step))
         loss_sum, weight_sum = take_step(run, groups[number], parts, number)
         progress = run.progress
+        if run.average is not None:
+            run.average.update(run.total_step + 1)
         run.move(
             step=progress.step + 1,
             loss_sum=progress.loss_sum + loss_sum,
@@ -112,13 +124,16 @@ def _validate(run: Run) -> float:
     """Return the mean loss over the validation split, in one fixed order."""
     rng = np.random.default_rng(run.conditions.seed)
     order_N = rng.permutation(run.task.sizes["validation"])
-    groups = in_groups(order_N, run.optimisation.batch_size)
+    groups = in_groups(order_N, run.batch_size)
     loss_sum = weight_sum = 0.0
     run.task.module.eval()
-    for parts in run.in_parts("validation", groups):
-        run.stop_if_asked()
-        loss, weight = measured(run, parts)
-        loss_sum, weight_sum = loss_sum + loss * weight, weight_sum + weight
+    with run.averaged():
+        for parts in run.in_parts("validation", groups):
+            if run.interrupt.asked:
+                break
+            loss, weight = measured(run, parts)
+            loss_sum, weight_sum = loss_sum + loss * weight, weight_sum + weight
+    run.stop_if_asked()  # saves, and must not save the average as the weights
     if weight_sum == 0:
         raise TrainingError("no validation case can be read and has a known truth")
     if not isfinite(loss_sum):
@@ -142,7 +157,8 @@ def _end_epoch(run: Run, track: Track, validation_loss: float) -> None:
     best_epoch = progress.best_epoch
     if validation_loss < best:
         best_epoch = progress.epoch + 1
-        run.checkpoints.save_best(run.task.module, best_epoch)
+        with run.averaged():
+            run.checkpoints.save_best(run.task.module, best_epoch)
     epoch = progress.epoch + 1
     patient = patience is None or epoch - best_epoch < patience
     run.move(
@@ -196,15 +212,7 @@ def _fit_of(run: Run) -> Fit:
             for parameter in group["params"]
         ),
         folder=Path(run.conditions.folder),
-        memory_mb=_peak_memory_mb(run.conditions.device),
+        memory_mb=peak_memory_mb(run.conditions.device),
+        batch_size=run.batch_size,
+        micro_batch=run.micro_batch,
     )
-
-
-def _peak_memory_mb(device: str) -> float:
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0.0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import ceil
@@ -20,6 +21,7 @@ from torch import nn
 
 from vesalius.data.loader import in_groups
 from vesalius.training.checkpoint import Checkpoints, Progress
+from vesalius.training.ema import Average
 from vesalius.training.interrupt import Interrupt
 from vesalius.training.schedule import rate_factor
 from vesalius.training.settings import Conditions, Optimisation
@@ -88,15 +90,28 @@ class Run:
     conditions: Conditions
     checkpoints: Checkpoints
     progress: Progress
+    average: Average | None = None
     interrupt: Interrupt = field(default_factory=Interrupt)
     saved_at: float = field(default_factory=monotonic)
     save_cost: float = 0.0
     clock: float = field(default_factory=monotonic)
 
     @property
+    def batch_size(self) -> int:
+        size = self.optimisation.batch_size
+        assert isinstance(size, int), "auto is replaced before a run begins"
+        return size
+
+    @property
+    def micro_batch(self) -> int | None:
+        size = self.optimisation.micro_batch
+        assert not isinstance(size, str), "auto is replaced before a run begins"
+        return size
+
+    @property
     def steps(self) -> int:
         """The steps of an epoch."""
-        return len(in_groups(np.arange(self.task.sizes["train"]), self.optimisation.batch_size))
+        return len(in_groups(np.arange(self.task.sizes["train"]), self.batch_size))
 
     @property
     def device(self) -> torch.device:
@@ -133,7 +148,7 @@ class Run:
 
     def in_parts(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[list[Batch]]:
         """Yield each batch in parts of at most ``micro_batch`` cases, and of two or more."""
-        most = self.optimisation.micro_batch
+        most = self.micro_batch
         cuts = [
             np.array_split(group, 1 if most is None else min(ceil(len(group) / most),
                            max(len(group) // 2, 1)))
@@ -152,6 +167,10 @@ class Run:
             warmup=round(self.optimisation.warmup * steps),
             schedule=self.optimisation.schedule,
         )
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Return the context in which the module holds the weights that are validated and kept."""
+        return nullcontext() if self.average is None else self.average.in_place()
 
     def precision(self) -> Any:
         """Return the context in which the loss is computed."""

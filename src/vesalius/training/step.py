@@ -69,6 +69,9 @@ def take_step(
         norm = float(nn.utils.get_total_norm(gradients))
         if not isfinite(norm):
             raise _not_finite(run, f"the gradient's length is {norm}", rows_B)
+        most = run.optimisation.clip
+        if most is not None and norm > most:
+            torch._foreach_mul_(gradients, most / norm)
         run.optimiser.step()
         task.after_step()
     return value * weight, weight
