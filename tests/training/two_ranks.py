@@ -29,6 +29,7 @@ class Double(Micro):
         self.image[4] = torch.nn.Identity()
         if not batch_norm:
             self.image[2] = torch.nn.LayerNorm(16)
+        self.logit_bias = torch.nn.Parameter(torch.tensor(-2.0))
         self.double()
 
     def encode_image(self, pixels):
@@ -51,6 +52,10 @@ class Holes:
 
     def __iter__(self):
         return (self[index] for index in range(len(self)))
+
+    def take(self, rows):
+        broken = [place for place, row in enumerate(rows) if int(row) in self.broken]
+        return Holes(self.images.take(rows), broken)
 
     def name(self, index):
         return self.images.name(index)

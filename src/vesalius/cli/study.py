@@ -64,10 +64,15 @@ def run_named(
 def run_recipe(recipe: object, out: Path | None, device: str, workers: int | None) -> None:
     """Run a checked recipe, with its progress on the terminal, and print its scores."""
     from vesalius.cli.terminal import narrated, print_scores
+    from vesalius.data.ranks import ranks
     from vesalius.studies import Recipe, default_folder, run_study
 
     assert isinstance(recipe, Recipe)
     folder = out or default_folder(recipe)
-    with narrated(f"the Run in {folder} is kept; the same command goes on from there"):
+    with (
+        narrated(f"the Run in {folder} is kept; the same command goes on from there"),
+        ranks(device) as place,
+    ):
         finished = run_study(recipe, folder, device=device, workers=workers)
-    print_scores(finished)
+    if place.rank == 0:
+        print_scores(finished)
