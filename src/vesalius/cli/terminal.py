@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isnan
@@ -32,10 +33,16 @@ SHOWN = ("macro_auroc", "accuracy", "macro_f1", "image_to_text_r@10", "text_to_i
 
 @contextmanager
 def narrated(kept: str) -> Iterator[None]:
-    """Show what the package logs while it works; Ctrl-C says what is kept."""
+    """Show what the package logs while it works; Ctrl-C says what is kept.
+
+    Of the ranks of a job the first shows all, the others only what is wrong.
+    """
     from rich.console import Console
     from rich.logging import RichHandler
 
+    from vesalius.data.ranks import placed
+
+    first = placed(os.environ).rank == 0
     handler = RichHandler(
         console=Console(stderr=True),
         show_path=False,
@@ -46,11 +53,12 @@ def narrated(kept: str) -> Iterator[None]:
     logger = logging.getLogger("vesalius")
     level = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO if first else logging.ERROR)
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"\nvesalius: stopped; {kept}", err=True)
+        if first:
+            typer.echo(f"\nvesalius: stopped; {kept}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         logger.removeHandler(handler)

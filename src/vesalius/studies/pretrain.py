@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vesalius.core import CaseSet, DataError
+from vesalius.data.ranks import by_first
 from vesalius.evaluation import false_negative_rate
 from vesalius.reporting import Block, Column, Section, Table, figures
 from vesalius.studies.inputs import image_features, text_features
@@ -46,7 +47,7 @@ def pretrain(
         freeze_text=freeze_text,
         augment=augment,
     )
-    context.model.save(context.run.file("weights"))
+    by_first(lambda: context.model.save(context.run.file("weights")))
     section = Section(
         "How the encoder learnt",
         f"Objective {objective!r} between images and texts of the training split; the epoch with "

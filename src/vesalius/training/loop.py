@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -20,7 +20,9 @@ from torch import nn
 from vesalius.core import TrainingError
 from vesalius.data.loader import in_groups
 from vesalius.data.progress import Advance, bar
+from vesalius.data.ranks import agreed, by_first, rank
 from vesalius.training.checkpoint import Checkpoints, Progress, only_one
+from vesalius.training.distributed import begin_alike
 from vesalius.training.ema import Average
 from vesalius.training.memory import explained, peak_memory_mb, with_sizes
 from vesalius.training.optimiser import make_optimiser, set_rate
@@ -28,7 +30,7 @@ from vesalius.training.running import Run, Task
 from vesalius.training.settings import Conditions, Fit, Optimisation
 from vesalius.training.step import learning_mode, measured, take_step
 from vesalius.training.towers import arranged
-from vesalius.training.tracking import Track
+from vesalius.training.tracking import NoTrack, Track
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
     Raises:
         TrainingError: the folder holds a training of other settings, the loss or a gradient is not
             finite (the last checkpoint is then as it was), or nothing can learn.
+        RankError: another rank of the job has ended.
         KeyboardInterrupt: after Ctrl-C, once the checkpoint is written.
     """
     folder = Path(conditions.folder)
@@ -48,8 +51,9 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
         if task.sizes[split] < least:
             raise TrainingError(f"{task.sizes[split]} {split} cases: {least} or more are needed")
     with ExitStack() as stack:
-        for entered in (_random_state(conditions), _modes(task.module), only_one(folder)):
+        for entered in (_random_state(conditions), _modes(task.module)):
             stack.enter_context(entered)
+        by_first(lambda: _enter(stack, only_one(folder)))
         task.module.to(conditions.device)
         stack.enter_context(arranged(task.module, conditions))
         optimisation = with_sizes(task, optimisation, conditions)
@@ -60,7 +64,8 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
         average = None if decay is None else Average(task.module, decay)
         checkpoints = Checkpoints(folder, settings, average.tensors if average else {})
         progress = checkpoints.restore(task.module, optimiser) or Progress()
-        checkpoints.forget_others(progress.best_epoch)
+        begin_alike(task.module, (progress.epoch, progress.step))
+        by_first(lambda: checkpoints.forget_others(progress.best_epoch))
         run = Run(task, optimiser, optimisation, conditions, checkpoints, progress, average)
         if not progress.finished:
             _train(run)
@@ -72,18 +77,19 @@ def _train(run: Run) -> None:
     """Go through the epochs that are left."""
     epochs, done = run.optimisation.epochs, run.total_step
     what, images = "training", run.task.sizes["train"]
-    track = Track(
+    first = rank() == 0
+    track = NoTrack() if not first else Track(
         Path(run.conditions.folder),
         epochs=run.progress.epoch,
         steps=done,
         tensorboard=run.conditions.tensorboard,
-    )
+    )  # fmt: skip
     shown = bar(
         what,
         epochs * images,
         unit="images",
         done=min(done * images // run.steps, epochs * images),
-        show=run.conditions.progress,
+        show=run.conditions.progress and first,
     )
     with run.interrupt, track, shown as advance:
         while not run.progress.finished:
@@ -91,7 +97,7 @@ def _train(run: Run) -> None:
             _end_epoch(run, track, _validate(run))
 
 
-def _learn(run: Run, track: Track, advance: Advance) -> None:
+def _learn(run: Run, track: Track | NoTrack, advance: Advance) -> None:
     """Take the steps of one epoch that are left."""
     epoch = run.progress.epoch
     rng = np.random.default_rng([run.conditions.seed, epoch])
@@ -116,8 +122,7 @@ def _learn(run: Run, track: Track, advance: Advance) -> None:
             track.write(epoch=epoch + 1, step=run.total_step, step_loss=loss, learning_rate=rate)
         note = f"epoch {epoch + 1}/{run.optimisation.epochs} loss {loss:.4f}"
         advance(len(groups[number]), note)
-        run.save_if_due()
-        run.stop_if_asked()
+        run.save_or_stop()
 
 
 def _validate(run: Run) -> float:
@@ -128,20 +133,20 @@ def _validate(run: Run) -> float:
     loss_sum = weight_sum = 0.0
     run.task.module.eval()
     with run.averaged():
-        for parts in run.in_parts("validation", groups):
-            if run.interrupt.asked:
+        for group, parts in zip(groups, run.in_parts("validation", groups), strict=True):
+            if run.stop_asked():
                 break
-            loss, weight = measured(run, parts)
+            loss, weight = measured(run, group, parts)
             loss_sum, weight_sum = loss_sum + loss * weight, weight_sum + weight
-    run.stop_if_asked()  # saves, and must not save the average as the weights
+    run.save_or_stop()  # saves, and must not save the average as the weights
     if weight_sum == 0:
         raise TrainingError("no validation case can be read and has a known truth")
     if not isfinite(loss_sum):
         raise TrainingError(f"the validation loss is not finite in epoch {run.progress.epoch + 1}")
-    return loss_sum / weight_sum
+    return agreed(loss_sum / weight_sum)
 
 
-def _end_epoch(run: Run, track: Track, validation_loss: float) -> None:
+def _end_epoch(run: Run, track: Track | NoTrack, validation_loss: float) -> None:
     """Keep the weights if they are the best so far, log, and save."""
     progress, patience = run.progress, run.optimisation.patience
     before = sum(entry["seconds"] for entry in progress.history)
@@ -158,7 +163,7 @@ def _end_epoch(run: Run, track: Track, validation_loss: float) -> None:
     if validation_loss < best:
         best_epoch = progress.epoch + 1
         with run.averaged():
-            run.checkpoints.save_best(run.task.module, best_epoch)
+            by_first(lambda: run.checkpoints.save_best(run.task.module, best_epoch))
     epoch = progress.epoch + 1
     patient = patience is None or epoch - best_epoch < patience
     run.move(
@@ -175,7 +180,11 @@ def _end_epoch(run: Run, track: Track, validation_loss: float) -> None:
     track.write(step=run.total_step, **entry)
     log.info("epoch %d: loss %.4f, validation %.4f", epoch, entry["train_loss"], validation_loss)
     run.save()
-    run.checkpoints.forget_others(best_epoch)
+    by_first(lambda: run.checkpoints.forget_others(best_epoch))
+
+
+def _enter(stack: ExitStack, context: AbstractContextManager[None]) -> None:
+    stack.enter_context(context)
 
 
 @contextmanager
