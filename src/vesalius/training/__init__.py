@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 from vesalius.training.settings import (
     FINE_TUNING,
     PRETRAINING,
+    REACH,
     Conditions,
     Fit,
     Optimisation,
+    Reach,
 )
 
 if TYPE_CHECKING:
@@ -31,10 +33,12 @@ _HOMES = {
 __all__ = [
     "FINE_TUNING",
     "PRETRAINING",
+    "REACH",
     "Classifier",
     "Conditions",
     "Fit",
     "Optimisation",
+    "Reach",
     "Task",
     "fine_tune",
     "fit",

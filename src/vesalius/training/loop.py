@@ -21,6 +21,7 @@ from vesalius.core import TrainingError
 from vesalius.data.loader import in_groups
 from vesalius.data.progress import Advance, bar
 from vesalius.training.checkpoint import Checkpoints, Progress, only_one
+from vesalius.training.memory import forget_peak, peak_mb
 from vesalius.training.optimiser import make_optimiser, set_rate
 from vesalius.training.running import Run, Task
 from vesalius.training.settings import Conditions, Fit, Optimisation
@@ -44,6 +45,7 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
     for split, least in (("train", 2), ("validation", 1)):
         if task.sizes[split] < least:
             raise TrainingError(f"{task.sizes[split]} {split} cases: {least} or more are needed")
+    forget_peak(conditions.device)
     with _random_state(conditions), _modes(task.module), only_one(folder):
         task.module.to(conditions.device)
         optimiser = make_optimiser(task.parameters(), optimisation)
@@ -196,15 +198,5 @@ def _fit_of(run: Run) -> Fit:
             for parameter in group["params"]
         ),
         folder=Path(run.conditions.folder),
-        memory_mb=_peak_memory_mb(run.conditions.device),
+        memory_mb=peak_mb(run.conditions.device),
     )
-
-
-def _peak_memory_mb(device: str) -> float:
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0.0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -7,25 +7,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import asdict, dataclass
 from math import log as ln
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from vesalius.core import CaseSet, DataError, TrainingError
+from vesalius.core import CaseSet, DataError
 from vesalius.objectives import objective as find_objective
 from vesalius.training.augment import draw_jitter, jitter, shortened
+from vesalius.training.blocks import decayed_rates
 from vesalius.training.fingerprint import cases_hash
-from vesalius.training.freezing import frozen
 from vesalius.training.images import TrainingImages
+from vesalius.training.known import KnownImages, KnownTexts
 from vesalius.training.loop import fit
 from vesalius.training.running import Batch, Features
-from vesalius.training.settings import PRETRAINING, Conditions, Fit, Optimisation
+from vesalius.training.settings import PRETRAINING, REACH, Conditions, Fit, Optimisation, Reach
+from vesalius.training.strategies import learning
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,8 +46,8 @@ def pretrain(
     conditions: Conditions,
     optimisation: Optimisation = PRETRAINING,
     objective: str = "infonce",
-    freeze_image: bool = False,
-    freeze_text: bool = False,
+    strategy: Literal["full", "last_blocks", "locked_image", "locked_text", "lora"] = "full",
+    reach: Reach = REACH,
     augment: bool = True,
 ) -> Fit:
     """Train the model in place on images and their texts; it ends with the best epoch's weights.
@@ -56,18 +57,20 @@ def pretrain(
 
     Args:
         objective: a name of ``vesalius.objectives.OBJECTIVES``.
-        freeze_image: keep the image tower as it is, batch statistics included.
-        freeze_text: keep the text tower as it is.
+        strategy: ``full`` trains both towers, ``locked_image`` the text tower alone (LiT, Zhai et
+            al. 2022) and ``locked_text`` the image tower alone, ``last_blocks`` the last blocks of
+            both, ``lora`` low-rank changes of both, merged in the end. The logit scale learns by
+            all. A locked tower's features are computed once where nothing is augmented.
+        reach: how many blocks, of which rank, how much slower the lower layers learn.
         augment: turn, shift, zoom and relight each training image a little, never flip it; leave
             out sentences of a text now and then.
 
     Raises:
-        ChoiceError: there is no such objective.
+        ChoiceError: there is no such objective or strategy.
         DataError: a split has no texts, or too many images are unreadable.
-        TrainingError: see :func:`vesalius.training.fit`.
+        TrainingError: a tower does not allow the strategy; see also
+            :func:`vesalius.training.fit`.
     """
-    if freeze_image and freeze_text:
-        raise TrainingError("freeze_image and freeze_text together leave nothing to learn")
     splits = {
         "train": _with_text(train, "train"),
         "validation": _with_text(validation, "validation"),
@@ -75,30 +78,43 @@ def pretrain(
     settings = {
         "task": "pretrain",
         "objective": objective,
-        "freeze_image": freeze_image,
-        "freeze_text": freeze_text,
+        "strategy": strategy,
+        **asdict(reach),
         "augment": augment,
         **{f"model.{key}": value for key, value in model.identity().items()},
         **{f"{name}_cases": cases_hash(cases, texts=True) for name, cases in splits.items()},
     }
     texts = {name: _words(cases) for name, cases in splits.items()}
-    still = chain(
-        model.image_parameters() if freeze_image else (),
-        model.text_parameters() if freeze_text else (),
-    )
-    with frozen(still):
+    tokens = {name: model.tokenize(own) for name, own in texts.items()}
+    sizes = {name: len(cases) for name, cases in splits.items()}
+    with learning(model, strategy, reach, seed=conditions.seed):
+        images = TrainingImages(splits, model.preprocess, conditions)
+        image_once = strategy == "locked_image" and not augment
+        text_once = strategy == "locked_text" and not augment
         task = _Pairs(
             module=model,
             splits=splits,
             texts=texts,
-            tokens={name: model.tokenize(own) for name, own in texts.items()},
-            images=TrainingImages(splits, model.preprocess, conditions),
+            tokens=tokens,
+            images=images,
             contrast=find_objective(objective),
             augment=augment,
+            known_images=KnownImages(images, sizes, model) if image_once else None,
+            known_texts=KnownTexts(tokens, model) if text_once else None,
             settings=settings,
-            learning_rate=optimisation.learning_rate,
+            rates=_rates(model, optimisation.learning_rate, reach.layer_decay),
         )
         return fit(task, optimisation=optimisation, conditions=conditions)
+
+
+def _rates(
+    model: DualEncoder, rate: float, decay: float | None
+) -> list[tuple[nn.Parameter, float]]:
+    """Return every parameter with its learning rate: the logit scale has ``rate`` itself."""
+    found = [*decayed_rates(model.image, rate, decay), *decayed_rates(model.text, rate, decay)]
+    towers = {id(parameter) for parameter, _ in found}
+    rest = [(parameter, rate) for parameter in model.parameters() if id(parameter) not in towers]
+    return [*rest, *found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +139,20 @@ class _Pairs:
     images: TrainingImages
     contrast: Callable[..., Tensor]
     augment: bool
+    known_images: KnownImages | None
+    known_texts: KnownTexts | None
     settings: dict[str, Any]
-    learning_rate: float
+    rates: list[tuple[nn.Parameter, float]]
 
     @property
     def sizes(self) -> dict[str, int]:
         return {name: len(cases) for name, cases in self.splits.items()}
 
     def parameters(self) -> list[tuple[nn.Parameter, float]]:
-        return [(parameter, self.learning_rate) for parameter in self.module.parameters()]
+        return self.rates
 
     def batches(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[Batch]:
-        yield from self.images.batches(split, groups)
+        yield from (self.known_images or self.images).batches(split, groups)
 
     def draws(self, rows: NDArray[np.integer], generator: torch.Generator) -> _Views | None:
         if not self.augment:
@@ -144,16 +162,18 @@ class _Pairs:
         return _Views(changes_B6, np.array(texts, dtype=object))
 
     def features(self, split: str, batch: Batch, draws: _Views | None) -> Features:
-        rows_B, pixels_BCHW = batch
-        pixels_BCHW = pixels_BCHW.to(self.module.logit_scale.device, non_blocking=True)
+        rows_B, inputs = batch  # pixels, or features of a tower that stands still
+        inputs = inputs.to(self.module.logit_scale.device, non_blocking=True)
         tokens_BL = self.tokens[split][rows_B]
         if draws is not None:
-            pixels_BCHW = jitter(pixels_BCHW, draws.changes_B6)
+            inputs = jitter(inputs, draws.changes_B6)
             tokens_BL = self.module.tokenize(list(draws.texts))
+        encode_text = self.module.encode_text
         return {
-            "image": self.module.encode_image(pixels_BCHW),
-            "text": self.module.encode_text(tokens_BL),
-        }
+            "image": self.module.encode_image(inputs) if self.known_images is None else inputs,
+            "text": encode_text(tokens_BL) if self.known_texts is None
+            else self.known_texts(split, rows_B),
+        }  # fmt: skip
 
     def objective(
         self, split: str, rows: NDArray[np.integer], features: Features
