@@ -1,7 +1,6 @@
 """Blocks are found by structure in every family of towers, and depth decides who learns how fast."""
 
 import pytest
-
 from torch import nn
 
 from vesalius.core import TrainingError

@@ -77,8 +77,6 @@ def _groups(size: int) -> list[NDArray[Any]]:
     return np.array_split(np.arange(size), max(size // TOGETHER, 1))
 
 
-def _precisely(
-    encoder: DualEncoder, encode: Callable[[Tensor], Tensor], inputs: Tensor
-) -> Tensor:
+def _precisely(encoder: DualEncoder, encode: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     with torch.no_grad(), torch.autocast(encoder.device.type, enabled=False):
         return encode(inputs).float()

@@ -108,9 +108,12 @@ def _inject(tower: nn.Module, layers: list[str], *, rank: int, alpha: float) -> 
 
 def _merge(tower: nn.Module, attentions: list[tuple[nn.Module, str]]) -> None:
     """Add the changes to the weights, and put the plain layers back."""
-    for module, name in attentions:
+    for module, name in reversed(attentions):
         if parametrize.is_parametrized(module, name):
             parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+            names = [name, *(other for other in module._parameters if other != name)]
+            for other in names:  # it went to the end: back to where torch has it, first
+                module._parameters[other] = module._parameters.pop(other)
     for parent in list(tower.modules()):
         for name, part in list(parent.named_children()):
             layer: Any = part
