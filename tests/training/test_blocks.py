@@ -1,4 +1,4 @@
-"""Blocks are found by structure in every family of towers, and depth decides who learns how fast."""
+"""Blocks are found by structure in every family of towers; depth decides who learns how fast."""
 
 import pytest
 from torch import nn
@@ -113,7 +113,7 @@ def test_below_the_last_blocks_is_everything_that_is_not_above():
 
 def test_rates_fall_by_the_decay_from_the_top():
     model = tiny()
-    rates = {parameter: rate for parameter, rate in decayed_rates(model.text, 0.1, 0.5)}
+    rates = dict(decayed_rates(model.text, 0.1, 0.5))
     assert len(rates) == len(list(model.text.parameters()))
     assert rates[model.text.projection.weight] == 0.1
     assert rates[model.text.layers[1].attended.weight] == 0.05

@@ -105,9 +105,8 @@ def test_attention_is_adapted_in_all_its_weights():
     start = {key: value.clone() for key, value in tower.state_dict().items()}
     with with_lora(tower, **SETTINGS):
         learn(tower, inputs)
-    changed = {
-        key for key, value in tower.state_dict().items() if not torch.equal(value, start[key])
-    }
+    after = tower.state_dict()
+    changed = {key for key, value in after.items() if not torch.equal(value, start[key])}
     block = ("self_attn.in_proj_weight", "self_attn.out_proj.weight", "linear1.weight",
              "linear2.weight")  # fmt: skip
     assert changed == {f"blocks.{i}.{name}" for i in range(2) for name in block}

@@ -56,8 +56,8 @@ def pretrain(
     context.model.save(context.run.file("weights"))
     section = Section(
         "How the encoder learnt",
-        f"Strategy {strategy!r}, objective {objective!r} between images and texts of the training split; the epoch with "
-        "the least validation loss was kept.",
+        f"Strategy {strategy!r}, objective {objective!r} between images and texts of the training "
+        "split; the epoch with the least validation loss was kept.",
         fit_blocks({"pretraining": fit}),
     )
     return Outcome(

@@ -92,6 +92,5 @@ def _inside(module: nn.Module) -> list[nn.Module]:
 def _composite(part: nn.Module) -> bool:
     """Whether a module with weights is made of others (an adapted layer is still one layer)."""
     adapted = hasattr(part, "base_layer") or hasattr(part, "parametrizations")
-    return (
-        not adapted and any(True for _ in part.children()) and any(True for _ in part.parameters())
-    )
+    has_parts = next(part.children(), None) is not None
+    return has_parts and not adapted and next(part.parameters(), None) is not None

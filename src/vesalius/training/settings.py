@@ -83,8 +83,8 @@ class Fit:
     ``train_loss``, ``validation_loss``, ``learning_rate`` and ``seconds``.
 
     ``best_epoch`` (from 1) is the one with the least validation loss: its weights were kept.
-    ``stopped`` says whether patience ended the training early. ``memory_mb`` is the peak memory while
-    it ran, of the accelerator or, where there is none, of the whole process.
+    ``stopped`` says whether patience ended the training early. ``memory_mb`` is the peak memory
+    while it ran, of the accelerator or, where there is none, of the whole process.
     """
 
     history: list[dict[str, float]]
