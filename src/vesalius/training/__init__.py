@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from vesalius.training.prediction import predict
     from vesalius.training.pretraining import pretrain
     from vesalius.training.running import Task
+    from vesalius.training.saved_classifier import load_classifier, save_classifier
 
 _HOMES = {
     "Classifier": "classifier",
     "Task": "running",
     "fine_tune": "fine_tuning",
     "fit": "loop",
+    "load_classifier": "saved_classifier",
     "predict": "prediction",
     "pretrain": "pretraining",
+    "save_classifier": "saved_classifier",
 }
 
 __all__ = [
@@ -42,8 +45,10 @@ __all__ = [
     "Task",
     "fine_tune",
     "fit",
+    "load_classifier",
     "predict",
     "pretrain",
+    "save_classifier",
 ]
 
 
