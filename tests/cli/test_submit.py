@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -16,7 +17,7 @@ def submitted(monkeypatch, *words):
     done = CliRunner().invoke(app, list(words), catch_exceptions=False)
     assert done.exit_code == 0, done.output
     path = shlex.split(done.output.partition("sbatch ")[2])[0]
-    return open(path).read(), path
+    return Path(path).read_text(), path
 
 
 def test_the_file_asks_for_ranks_gpus_and_to_be_requeued(monkeypatch, tmp_path):

@@ -25,6 +25,7 @@ def loaders(biomedclip_folder, clip_in_transformers, built):
     place = str(biomedclip_folder.parent)
     return {
         "tiny": lambda seed=0: load("tiny", texts=TEXTS * 3, image_size=64, seed=seed),
+        "dual": lambda seed=0: load("dual:timm:test_vit+tiny", texts=TEXTS * 3, seed=seed),
         "open_clip": lambda seed=0: load("open_clip:Contract-ViT", weights_dir=place, seed=seed),
         "hf": lambda seed=0: load(f"hf:{clip_in_transformers}"),
         "local-dir": lambda seed=0: load("local-dir:biomedclip", weights_dir=place, seed=seed),

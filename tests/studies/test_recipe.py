@@ -108,6 +108,29 @@ def test_the_settings_of_training_are_flat_and_reach_the_function():
 
 
 @pytest.mark.parametrize(
+    ("words", "strategy"),
+    [
+        ((), "full"),
+        (("freeze_image=true",), "locked_image"),
+        (("freeze_text=true",), "locked_text"),
+        (("freeze_text=true", "strategy=locked_text"), "locked_text"),
+        (("freeze_image=true", "freeze_text=true"), "nothing to learn"),
+        (("freeze_image=true", "strategy=lora"), "say strategy=locked_image alone"),
+    ],
+)
+def test_the_freezing_options_of_pubmedclip_name_a_strategy(words, strategy):
+    from vesalius.studies.pretrain import chosen_strategy
+
+    settings = recipe_of(MINIMAL, [f"pretrain.{word}" for word in ("epochs=3", *words)]).pretrain
+    asked = settings["strategy"], settings["freeze_image"], settings["freeze_text"]
+    if " " in strategy:
+        with pytest.raises(RecipeError, match=strategy):
+            chosen_strategy(*asked)
+    else:
+        assert chosen_strategy(*asked) == strategy
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         ("pretrain.epochs=0", "epochs is 0"),

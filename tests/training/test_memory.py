@@ -8,7 +8,7 @@ import torch
 from vesalius.core import TrainingError
 from vesalius.training import Optimisation, memory, pretrain
 from vesalius.training.checkpoint import recorded_settings
-from vesalius.training.memory import available_bytes, is_out_of_memory, peak_memory_mb, with_sizes
+from vesalius.training.memory import available_bytes, is_out_of_memory, with_sizes
 
 QUICK = Optimisation(epochs=2, batch_size=16, learning_rate=1e-2)
 
@@ -84,7 +84,7 @@ def test_on_a_cpu_a_step_that_would_not_fit_is_not_tried(
     """Each case needs 10 bytes and there is room for 100: 8 are tried, 16 are foreseen."""
     monkeypatch.setattr(memory, "available_bytes", lambda: 100 / memory.SHARE)
     peaks = iter([0.0, 20.0, 40.0, 80.0])
-    monkeypatch.setattr(memory, "_of_process", lambda name: next(peaks, 80.0))
+    monkeypatch.setattr(memory, "of_process", lambda name: next(peaks, 80.0))
     fit = train(bounded(micro, 99), make_cohort, conditions, batch_size="auto")
     assert fit.batch_size == 8
     assert max(micro.sizes) == 8
@@ -155,8 +155,7 @@ def test_what_counts_as_out_of_memory():
     assert not is_out_of_memory(ValueError("not enough memory"))
 
 
-def test_the_memory_of_this_process_is_told():
-    assert 50 < peak_memory_mb("cpu") < 2**20
+def test_what_may_still_be_taken_is_told():
     assert available_bytes() > 2**20
 
 

@@ -66,7 +66,7 @@ def test_patience_ends_the_training(micro, make_cohort, conditions):
         make_cohort(16, 1),
         conditions=conditions,
         optimisation=stuck,
-        freeze_image=True,
+        strategy="locked_image",
     )
     assert fit.stopped
     assert (fit.best_epoch, len(fit.history)) == (1, 3)
@@ -81,8 +81,7 @@ def test_a_frozen_tower_stays_bit_equal_with_its_statistics(frozen, micro, make_
         make_cohort(16, 1),
         conditions=conditions,
         optimisation=QUICK,
-        freeze_image=frozen == "image",
-        freeze_text=frozen == "text",
+        strategy=f"locked_{frozen}",
     )
     after = weights(micro)
     still = [name for name in before if name.startswith(frozen)]
@@ -90,14 +89,6 @@ def test_a_frozen_tower_stays_bit_equal_with_its_statistics(frozen, micro, make_
     moved = [n for n in before if n not in still and not torch.equal(before[n], after[n])]
     assert len(moved) >= len(before) - len(still) - 2
     assert all(parameter.requires_grad for parameter in micro.parameters())
-
-
-def test_both_towers_frozen_is_refused(micro, make_cohort, conditions):
-    with pytest.raises(TrainingError, match="nothing to learn"):
-        pretrain(
-            micro, make_cohort(), make_cohort(), conditions=conditions,
-            freeze_image=True, freeze_text=True,
-        )  # fmt: skip
 
 
 def test_the_logit_scale_stays_at_100_or_less(micro, make_cohort, conditions):
@@ -161,7 +152,7 @@ def test_a_finished_training_is_not_repeated(make_micro, make_cohort, conditions
             {"optimisation": replace(QUICK, learning_rate=5e-3)},
             "learning_rate is 0.01 there and 0.005",
         ),
-        ({"freeze_text": True}, "freeze_text is False there and True"),
+        ({"strategy": "locked_text"}, "strategy is 'full' there and 'locked_text'"),
         ({"augment": False}, "augment is True there and False"),
     ],
 )

@@ -115,6 +115,27 @@ def fine_tune(
 
 
 @app.command()
+def classifier(
+    reader: Reader,
+    model: AskedModel,
+    root: RootAndSettings = None,
+    out: Folder = None,
+    device: Device = "cpu",
+    workers: Workers = None,
+    no_patient_id: NoPatientId = False,
+) -> None:
+    """Score a classifier that fine-tuning left in its Run, on these cases.
+
+    \b
+    Example:
+      vesalius evaluate classifier nih_cxr14 /data/nih --model runs/mine/classifiers/fine-tune
+    """
+    stages: Stages = [{"classifier": {"path": model}}], ["classification"]
+    question = f"How well does the classifier {Path(model).name} tell the findings?"
+    _run("classifier", question, stages, (reader, root, model, no_patient_id), out, device, workers)
+
+
+@app.command()
 def retrieval(
     reader: Reader,
     model: AskedModel,

@@ -87,6 +87,27 @@ def verify(
         raise ModelError(f"{path} is not what the card of {name} says: {', '.join(wrong)}")
 
 
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="A Run's path, or a name of 'vesalius models'.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    to: Annotated[
+        str, typer.Option("--to", help="hub (this package's files), or open_clip (local-dir).")
+    ] = "hub",
+) -> None:
+    """Write a model with its card into a new folder, for a model hub or for open_clip.
+
+    \b
+    Examples:
+      vesalius models export runs/train-1a2b3c4d ~/export/mine
+      vesalius models export runs/train-1a2b3c4d ~/export/mine --to open_clip
+    """
+    from vesalius.studies import export_model
+
+    place = export_model(name, folder, to=to)
+    typer.echo(f"{place}: {', '.join(sorted(path.name for path in place.iterdir()))}")
+
+
 def _facts(card: ModelCard) -> str:
     size = f", {card.image_size} px" if card.image_size else ""
     tokens = f", {card.context} tokens" if card.context else ""

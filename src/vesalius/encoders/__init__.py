@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vesalius.encoders.cards import ModelCard, catalogue
     from vesalius.encoders.dual_encoder import DualEncoder
+    from vesalius.encoders.exporting import export
     from vesalius.encoders.loading import ENCODERS, load, weights_folder
+    from vesalius.encoders.model_card import Origin
     from vesalius.encoders.preprocessing import Preprocessing
     from vesalius.encoders.tokenizer import Tokenizer
 
@@ -17,9 +19,11 @@ _HOME = {
     "DualEncoder": "dual_encoder",
     "ENCODERS": "loading",
     "ModelCard": "cards",
+    "Origin": "model_card",
     "catalogue": "cards",
     "Preprocessing": "preprocessing",
     "Tokenizer": "tokenizer",
+    "export": "exporting",
     "load": "loading",
     "weights_folder": "loading",
 }
@@ -28,9 +32,11 @@ __all__ = [
     "ENCODERS",
     "DualEncoder",
     "ModelCard",
+    "Origin",
     "Preprocessing",
     "Tokenizer",
     "catalogue",
+    "export",
     "load",
     "weights_folder",
 ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ENCODERS = {
     "tiny": "vesalius.encoders.tiny:load",
+    "dual": "vesalius.encoders.composed:load",
     "open_clip": "vesalius.encoders.openclip:load_named",
     "local-dir": "vesalius.encoders.openclip:load_local_dir",
     "hf": "vesalius.encoders.transformers_folder:load",

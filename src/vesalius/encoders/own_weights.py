@@ -27,6 +27,7 @@ FORMAT = "vesalius-dual-encoder/1"
 
 FAMILIES = {
     "tiny": "vesalius.encoders.tiny:build",
+    "dual": "vesalius.encoders.composed:build",
     "open_clip": "vesalius.encoders.openclip_build:build",
     "biomedclip_port": "vesalius.encoders.biomedclip_port:build",
     "biovil": "vesalius.encoders.biovil:build",
@@ -47,15 +48,7 @@ def save(model: DualEncoder, folder: Path) -> Path:
     """Write a model; raises VesaliusError where the folder cannot be written."""
     from safetensors.torch import save as to_bytes
 
-    config = {
-        "format": FORMAT,
-        "family": model.family,
-        "name": model.name,
-        "start": model.start,
-        "model": model.config,
-        "preprocessing": model.preprocess.as_dict(),
-        "tokenizer": model.tokenizer.settings(),
-    }
+    config = {"format": FORMAT, **description(model)}
     words = model.tokenizer.json
     if words is not None:
         write_atomic(folder / TOKENIZER, words)
@@ -68,6 +61,27 @@ def save(model: DualEncoder, folder: Path) -> Path:
     header = {"config": _digest(read_json(folder / CONFIG), words)}
     write_atomic(folder / WEIGHTS, to_bytes(tensors, metadata=header))
     return folder
+
+
+def description(model: DualEncoder) -> dict[str, Any]:
+    """Return the plain values from which :func:`built` makes the towers again."""
+    return {
+        "family": model.family,
+        "name": model.name,
+        "start": model.start,
+        "model": model.config,
+        "preprocessing": model.preprocess.as_dict(),
+        "tokenizer": model.tokenizer.settings(),
+    }
+
+
+def built(config: dict[str, Any], words: str | None) -> DualEncoder:
+    """Return the model that a description and a tokenizer's JSON make, with random weights."""
+    if config.get("family") not in FAMILIES:
+        raise unknown("model family", str(config.get("family")), FAMILIES)
+    module, function = FAMILIES[config["family"]].split(":")
+    model: DualEncoder = getattr(import_module(module), function)(config, words)
+    return model
 
 
 def holds_weights(folder: Path) -> bool:
@@ -114,14 +128,10 @@ def _read_description(home: Path) -> tuple[dict[str, Any], str | None]:
 
 
 def _build(config: dict[str, Any], words: str | None, home: Path) -> DualEncoder:
-    if config.get("family") not in FAMILIES:
-        raise unknown("model family", str(config.get("family")), FAMILIES)
-    module, function = FAMILIES[config["family"]].split(":")
     try:
-        model: DualEncoder = getattr(import_module(module), function)(config, words)
+        return built(config, words)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{home / CONFIG} does not describe a model: {error!r}") from error
-    return model
 
 
 def _digest(config: dict[str, Any], words: str | None) -> str:

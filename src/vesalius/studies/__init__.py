@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from vesalius.studies.data_audit import audit_data
     from vesalius.studies.data_recipe import read_cases_of
     from vesalius.studies.embed import embed_data
+    from vesalius.studies.exporting import export_model
     from vesalius.studies.inspect import inspect_data
     from vesalius.studies.ledgers import score_files
     from vesalius.studies.recipe import Recipe, catalogue, load_recipe, read_yaml, recipe_of
@@ -18,6 +19,7 @@ _HOMES = {
     "catalogue": "recipe",
     "default_folder": "runner",
     "embed_data": "embed",
+    "export_model": "exporting",
     "inspect_data": "inspect",
     "load_recipe": "recipe",
     "read_yaml": "recipe",
@@ -33,6 +35,7 @@ __all__ = [
     "catalogue",
     "default_folder",
     "embed_data",
+    "export_model",
     "inspect_data",
     "load_recipe",
     "read_cases_of",

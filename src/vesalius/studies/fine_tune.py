@@ -9,10 +9,11 @@ from vesalius.core.files import slug
 from vesalius.embedding import encode
 from vesalius.evaluation import linear_probe as fit_probe
 from vesalius.reporting import Section
+from vesalius.studies.exporting import origin_of
 from vesalius.studies.inputs import image_features, in_splits, labelled
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.pretrain import conditions, fit_blocks
-from vesalius.training import FINE_TUNING, Optimisation, predict
+from vesalius.training import FINE_TUNING, REACH, Optimisation, Reach, predict, save_classifier
 from vesalius.training import fine_tune as train_on_labels
 
 
@@ -20,7 +21,8 @@ def fine_tune(
     context: Context,
     *,
     title: str = "fine-tune",
-    strategy: Literal["full", "head"] = "full",
+    strategy: Literal["full", "head", "last_blocks", "lora"] = "full",
+    reach: Reach = REACH,
     start: Literal["probe", "random"] = "probe",
     head_learning_rate: float | None = None,
     augment: bool = False,
@@ -28,8 +30,10 @@ def fine_tune(
 ) -> Outcome:
     """Train the image tower and a linear head on the labels (``full``), or the head alone.
 
+    ``last_blocks`` trains the last of the tower's blocks and the head, ``lora`` low-rank changes
+    and the head; ``layer_decay`` slows the lower layers.
     ``start=probe`` sets the head to the linear probe's first (LP-then-FT, Kumar et al. 2022);
-    ``random`` is how the IU-Xray study starts.
+    ``random`` is how the IU-Xray study starts. The classifier is kept in ``classifiers/``.
     """
     cases = labelled(context, "fine_tune")
     probe = None
@@ -42,9 +46,13 @@ def fine_tune(
         conditions=conditions(context, slug(title)),
         optimisation=optimisation,
         strategy=strategy,
+        reach=reach,
         head_learning_rate=head_learning_rate,
         init=probe,
         augment=augment,
+    )
+    save_classifier(
+        classifier, context.run.file("classifiers", slug(title)), origin=origin_of(context.run)
     )
     evaluated = in_splits(cases, "validation", "test")
     predictions = predict(
@@ -56,7 +64,7 @@ def fine_tune(
         progress=context.progress,
     )
     images = {}
-    if strategy == "full":
+    if strategy != "head":
         images[title] = encode(
             classifier.encoder,
             in_splits(cases, "test"),

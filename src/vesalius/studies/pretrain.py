@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from vesalius.core import CaseSet, DataError
+from typing import Literal
+
+from vesalius.core import CaseSet, DataError, RecipeError
 from vesalius.data.ranks import by_first
 from vesalius.evaluation import false_negative_rate
 from vesalius.reporting import Block, Column, Section, Table, figures
 from vesalius.studies.inputs import image_features, text_features
 from vesalius.studies.outcome import Context, Outcome
-from vesalius.training import MATCHING, PRETRAINING, Conditions, Fit, Matching, Optimisation
+from vesalius.training import (
+    MATCHING,
+    PRETRAINING,
+    REACH,
+    Conditions,
+    Fit,
+    Matching,
+    Optimisation,
+    Reach,
+)
 from vesalius.training import pretrain as train_on_pairs
 
 BEFORE = "before training"
+Strategy = Literal["full", "last_blocks", "locked_image", "locked_text", "lora"]
 
 
 def pretrain(
@@ -19,15 +31,22 @@ def pretrain(
     *,
     objective: str = "infonce",
     matching: Matching = MATCHING,
+    strategy: Strategy = "full",
     freeze_image: bool = False,
     freeze_text: bool = False,
+    reach: Reach = REACH,
     augment: bool = True,
     optimisation: Optimisation = PRETRAINING,
 ) -> Outcome:
     """Train on image–text pairs; the epoch with the least validation loss is kept.
 
+    ``freeze_image`` and ``freeze_text``, PubMedCLIP's options, say ``strategy=locked_image`` and
+    ``locked_text``. ``last_blocks``, ``lora_rank``, ``lora_alpha`` and ``layer_decay`` say how far
+    learning reaches.
+
     The model as it was before stands beside the trained one wherever texts are found again.
     """
+    strategy = chosen_strategy(strategy, freeze_image, freeze_text)
     cases = context.cases
     if cases.texts is None or not any(cases.texts):
         raise DataError(
@@ -43,15 +62,15 @@ def pretrain(
         optimisation=optimisation,
         objective=objective,
         matching=matching,
-        freeze_image=freeze_image,
-        freeze_text=freeze_text,
+        strategy=strategy,
+        reach=reach,
         augment=augment,
     )
     by_first(lambda: context.model.save(context.run.file("weights")))
     section = Section(
         "How the encoder learnt",
-        f"Objective {objective!r} between images and texts of the training split; the epoch with "
-        f"the least validation loss was kept.{_false_negatives(cases)}",
+        f"Strategy {strategy!r}, objective {objective!r} between images and texts of the training "
+        f"split; the epoch with the least validation loss was kept.{_false_negatives(cases)}",
         fit_blocks({"pretraining": fit}),
     )
     return Outcome(
@@ -70,6 +89,16 @@ def _false_negatives(cases: CaseSet) -> str:
         f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}] (n={rate.n}): so many negatives of a "
         "batch are false."
     )
+
+
+def chosen_strategy(strategy: Strategy, freeze_image: bool, freeze_text: bool) -> Strategy:
+    """Return the strategy that PubMedCLIP's two options mean, or the one named."""
+    if freeze_image and freeze_text:
+        raise RecipeError("freeze_image and freeze_text together leave nothing to learn")
+    said: Strategy = "locked_image" if freeze_image else "locked_text" if freeze_text else strategy
+    if strategy not in ("full", said):
+        raise RecipeError(f"strategy={strategy} and a frozen tower: say strategy={said} alone")
+    return said
 
 
 def conditions(context: Context, name: str) -> Conditions:

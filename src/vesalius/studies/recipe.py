@@ -28,6 +28,7 @@ ADAPTATIONS = {
     "linear_probe": "vesalius.studies.linear_probe:linear_probe",
     "knn": "vesalius.studies.knn:knn",
     "fine_tune": "vesalius.studies.fine_tune:fine_tune",
+    "classifier": "vesalius.studies.saved_classifier:classifier",
 }
 EVALUATIONS = {
     "classification": "vesalius.studies.classification:classification",

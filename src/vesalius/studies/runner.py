@@ -43,6 +43,8 @@ def kept(recipe: Recipe) -> dict[str, Any]:
         for name, settings in stage.items():
             if Path(str(settings.get("prompts", ""))).suffix in (".yaml", ".yml"):
                 stage[name] = {**settings, "prompts": _absolute(settings["prompts"])}
+            if name == "classifier":
+                stage[name] = {**settings, "path": _absolute(settings["path"])}
     return plain
 
 

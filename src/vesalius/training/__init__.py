@@ -7,10 +7,12 @@ from vesalius.training.settings import (
     FINE_TUNING,
     MATCHING,
     PRETRAINING,
+    REACH,
     Conditions,
     Fit,
     Matching,
     Optimisation,
+    Reach,
 )
 
 if TYPE_CHECKING:
@@ -20,30 +22,37 @@ if TYPE_CHECKING:
     from vesalius.training.prediction import predict
     from vesalius.training.pretraining import pretrain
     from vesalius.training.running import Task
+    from vesalius.training.saved_classifier import load_classifier, save_classifier
 
 _HOMES = {
     "Classifier": "classifier",
     "Task": "running",
     "fine_tune": "fine_tuning",
     "fit": "loop",
+    "load_classifier": "saved_classifier",
     "predict": "prediction",
     "pretrain": "pretraining",
+    "save_classifier": "saved_classifier",
 }
 
 __all__ = [
     "FINE_TUNING",
     "MATCHING",
     "PRETRAINING",
+    "REACH",
     "Classifier",
     "Conditions",
     "Fit",
     "Matching",
     "Optimisation",
+    "Reach",
     "Task",
     "fine_tune",
     "fit",
+    "load_classifier",
     "predict",
     "pretrain",
+    "save_classifier",
 ]
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,24 +15,25 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from vesalius.core import CaseSet, DataError, TrainingError, unknown
+from vesalius.core import CaseSet, DataError, TrainingError
 from vesalius.objectives import supervised_loss
 from vesalius.objectives.supervised import known_classes
 from vesalius.training.augment import draw_jitter, jitter
+from vesalius.training.blocks import decayed_rates
 from vesalius.training.classifier import Classifier, LinearHead
 from vesalius.training.fingerprint import array_hash, cases_hash
 from vesalius.training.freezing import frozen
 from vesalius.training.images import TrainingImages
+from vesalius.training.known import KnownImages
 from vesalius.training.loop import fit
 from vesalius.training.running import Batch, Features
-from vesalius.training.settings import FINE_TUNING, Conditions, Fit, Optimisation
+from vesalius.training.settings import FINE_TUNING, REACH, Conditions, Fit, Optimisation, Reach
+from vesalius.training.strategies import learning
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from vesalius.encoders import DualEncoder
-
-STRATEGIES = ("full", "head")
 
 
 def fine_tune(
@@ -43,7 +43,8 @@ def fine_tune(
     *,
     conditions: Conditions,
     optimisation: Optimisation = FINE_TUNING,
-    strategy: Literal["full", "head"] = "full",
+    strategy: Literal["full", "head", "last_blocks", "lora"] = "full",
+    reach: Reach = REACH,
     head_learning_rate: float | None = None,
     init: LinearHead | None = None,
     augment: bool = False,
@@ -54,8 +55,10 @@ def fine_tune(
     ``train.task`` says; unknown labels take no part.
 
     Args:
-        strategy: ``full`` trains image tower and head, ``head`` the head alone; features are then
-            computed once, unless images are augmented.
+        strategy: ``full`` trains image tower and head, ``head`` the head alone (features are then
+            computed once, unless images are augmented), ``last_blocks`` the tower's last blocks
+            and the head, ``lora`` low-rank changes and the head; the changes are merged in the end.
+        reach: how many blocks, of which rank, how much slower the lower layers learn.
         head_learning_rate: of the head; by default that of ``optimisation``.
         init: a linear probe to start the head from (LP-then-FT, Kumar et al. 2022); by default the
             head starts at random.
@@ -64,10 +67,9 @@ def fine_tune(
     Raises:
         DataError: there are no labels, the splits' labels differ, or too many images are
             unreadable.
-        TrainingError: ``init`` does not fit; see also :func:`vesalius.training.fit`.
+        TrainingError: ``init`` does not fit, or the tower does not allow the strategy; see also
+            :func:`vesalius.training.fit`.
     """
-    if strategy not in STRATEGIES:
-        raise unknown("strategy", strategy, STRATEGIES)
     _check_labels(train, validation)
     classifier = Classifier(
         deepcopy(model), train.label_names, task=train.task, seed=conditions.seed
@@ -81,6 +83,7 @@ def fine_tune(
     settings = {
         "task": f"fine_tune {train.task}",
         "strategy": strategy,
+        **asdict(reach),
         "head_learning_rate": head_rate,
         "augment": augment,
         "init": None if init is None else array_hash(init.weights_CD, init.bias_C),
@@ -88,18 +91,26 @@ def fine_tune(
         **{f"{name}_cases": cases_hash(cases, labels=True) for name, cases in splits.items()},
     }
     encoder = classifier.encoder
-    still = [encoder.logit_scale, *encoder.text_parameters()]
-    with frozen(chain(still, encoder.image_parameters() if strategy == "head" else ())):
+    with (
+        frozen([encoder.logit_scale]),
+        learning(encoder, strategy, reach, seed=conditions.seed, words=False),
+    ):
+        images = TrainingImages(splits, model.preprocess, conditions)
+        sizes = {name: len(cases) for name, cases in splits.items()}
+        once = strategy == "head" and not augment
+        tower = encoder.image
         task = _Labels(
             module=classifier,
             splits=splits,
-            images=TrainingImages(splits, model.preprocess, conditions),
+            images=images,
             loss=supervised_loss(train.task),
             augment=augment,
-            features_once=strategy == "head" and not augment,
+            known=KnownImages(images, sizes, encoder) if once else None,
             settings=settings,
-            rates=(optimisation.learning_rate, head_rate),
-            known={},
+            rates=[
+                *((parameter, head_rate) for parameter in classifier.head.parameters()),
+                *decayed_rates(tower, optimisation.learning_rate, reach.layer_decay),
+            ],
         )
         return classifier, fit(task, optimisation=optimisation, conditions=conditions)
 
@@ -113,33 +124,19 @@ class _Labels:
     images: TrainingImages
     loss: Callable[..., Tensor]
     augment: bool
-    features_once: bool
+    known: KnownImages | None
     settings: dict[str, Any]
-    rates: tuple[float, float]
-    known: dict[str, dict[int, Tensor]]
+    rates: list[tuple[nn.Parameter, float]]
 
     @property
     def sizes(self) -> dict[str, int]:
         return {name: len(cases) for name, cases in self.splits.items()}
 
     def parameters(self) -> list[tuple[nn.Parameter, float]]:
-        rate, head_rate = self.rates
-        return [
-            *((parameter, head_rate) for parameter in self.module.head.parameters()),
-            *((parameter, rate) for parameter in self.module.encoder.image_parameters()),
-        ]
+        return self.rates
 
     def batches(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[Batch]:
-        if not self.features_once:
-            yield from self.images.batches(split, groups)
-            return
-        if split not in self.known:
-            self.known[split] = self._compute(split)
-        known = self.known[split]
-        for group in groups:
-            rows = [int(row) for row in group if int(row) in known]
-            stacked = torch.stack([known[row] for row in rows]) if rows else torch.empty(0)
-            yield np.array(rows, dtype=np.intp), stacked
+        yield from (self.known or self.images).batches(split, groups)
 
     def draws(self, rows: NDArray[np.integer], generator: torch.Generator) -> Tensor | None:
         return draw_jitter(len(rows), generator) if self.augment else None
@@ -148,7 +145,7 @@ class _Labels:
         inputs = batch[1].to(self.module.device, non_blocking=True)
         if draws is not None:
             inputs = jitter(inputs, draws)
-        return {"logits": self.module.head(inputs) if self.features_once else self.module(inputs)}
+        return {"logits": self.module(inputs) if self.known is None else self.module.head(inputs)}
 
     def objective(
         self, split: str, rows: NDArray[np.integer], features: Features
@@ -166,17 +163,6 @@ class _Labels:
 
     def case_ids(self, split: str, rows: NDArray[np.integer]) -> list[str]:
         return [str(case_id) for case_id in self.splits[split].case_ids[rows]]
-
-    def _compute(self, split: str) -> dict[int, Tensor]:
-        """Return each readable image's features, always by the same batches."""
-        groups = np.array_split(np.arange(self.sizes[split]), max(self.sizes[split] // 64, 1))
-        found: dict[int, Tensor] = {}
-        with torch.no_grad(), torch.autocast(self.module.device.type, enabled=False):
-            for rows_B, pixels_BCHW in self.images.batches(split, groups):
-                if len(rows_B):
-                    features_BD = self.module.encoder.encode_image(pixels_BCHW)
-                    found.update(zip(rows_B.tolist(), features_BD.float(), strict=True))
-        return found
 
 
 def _check_labels(train: CaseSet, validation: CaseSet) -> None:

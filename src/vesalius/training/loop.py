@@ -24,8 +24,9 @@ from vesalius.data.ranks import agreed, by_first, rank
 from vesalius.training.checkpoint import Checkpoints, Progress, only_one
 from vesalius.training.distributed import begin_alike
 from vesalius.training.ema import Average
-from vesalius.training.memory import explained, peak_memory_mb, with_sizes
+from vesalius.training.memory import explained, with_sizes
 from vesalius.training.optimiser import make_optimiser, set_rate
+from vesalius.training.peak import forget_peak, peak_mb
 from vesalius.training.running import Run, Task
 from vesalius.training.settings import Conditions, Fit, Optimisation
 from vesalius.training.step import learning_mode, measured, take_step
@@ -50,6 +51,7 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
     for split, least in (("train", 2), ("validation", 1)):
         if task.sizes[split] < least:
             raise TrainingError(f"{task.sizes[split]} {split} cases: {least} or more are needed")
+    forget_peak(conditions.device)
     with ExitStack() as stack:
         for entered in (_random_state(conditions), _modes(task.module)):
             stack.enter_context(entered)
@@ -221,7 +223,7 @@ def _fit_of(run: Run) -> Fit:
             for parameter in group["params"]
         ),
         folder=Path(run.conditions.folder),
-        memory_mb=peak_memory_mb(run.conditions.device),
+        memory_mb=peak_mb(run.conditions.device),
         batch_size=run.batch_size,
         micro_batch=run.micro_batch,
     )

@@ -1,4 +1,4 @@
-"""Memory: which batch fits, what to turn where it runs out, how much was used."""
+"""Memory: which batch fits, and what to turn where it runs out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import torch
 from vesalius.core import TrainingError
 from vesalius.training.checkpoint import Checkpoints, Progress, learnt, recorded_settings
 from vesalius.training.optimiser import make_optimiser
+from vesalius.training.peak import forget_peak, line_of, of_process
 from vesalius.training.running import Run, Task
 from vesalius.training.settings import AUTO, Conditions, Optimisation
 from vesalius.training.step import learning_mode, take_step
@@ -109,13 +110,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(said in text for said in CPU_MESSAGES)
 
 
-def peak_memory_mb(device: str) -> float:
-    """Return the peak memory of the accelerator, or of the process where there is none."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return _of_process("VmHWM") / 2**20
-
-
 def _cases(optimisation: Optimisation) -> int:
     sizes = optimisation.batch_size, optimisation.micro_batch
     return min(size for size in sizes if isinstance(size, int))
@@ -148,13 +142,13 @@ class _Trial:
     needs: list[tuple[int, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.room, self.base = SHARE * available_bytes(), _of_process("VmRSS")
+        self.room, self.base = SHARE * available_bytes(), of_process("VmRSS")
 
     def __call__(self, size: int, micro_batch: Any) -> bool:
         on_cpu = torch.device(self.conditions.device).type == "cpu"
         if on_cpu and self._expected(size) > self.room:
             return False
-        _forget_peak()
+        forget_peak(self.conditions.device)
         try:
             self._step(size, micro_batch)
         except (MemoryError, RuntimeError) as error:
@@ -164,7 +158,7 @@ class _Trial:
         finally:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-        self.needs.append((size, max(_of_process("VmHWM") - self.base, 1.0)))
+        self.needs.append((size, max(of_process("VmHWM") - self.base, 1.0)))
         return not on_cpu or self.needs[-1][1] <= self.room
 
     def _expected(self, size: int) -> float:
@@ -205,38 +199,9 @@ def _as_before(task: Task, conditions: Conditions) -> Iterator[None]:
 
 def available_bytes() -> float:
     """Return the memory that this process may still take (infinite where nobody says)."""
-    found = [_line(Path("/proc/meminfo"), "MemAvailable")]
+    found = [line_of(Path("/proc/meminfo"), "MemAvailable")]
     group = Path("/sys/fs/cgroup")
     with suppress(OSError, ValueError):  # no group, or one without a limit ("max")
         limit = int((group / "memory.max").read_text())
         found.append(limit - int((group / "memory.current").read_text()))
     return min((value for value in found if value), default=float("inf"))
-
-
-def _of_process(name: str) -> float:
-    """Return VmRSS (now) or VmHWM (at most) in bytes; the latter for both where there is no /proc."""
-    found = _line(Path("/proc/self/status"), name)
-    if found:
-        return found
-    try:
-        import resource
-        import sys
-    except ImportError:  # Windows
-        return 0.0
-    unit = 1 if sys.platform == "darwin" else 2**10
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
-
-
-def _line(path: Path, name: str) -> float:
-    """Return the bytes that a line ``name: 12 kB`` tells, or 0."""
-    with suppress(OSError):
-        for line in path.read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return float(line.split()[1]) * 2**10
-    return 0.0
-
-
-def _forget_peak() -> None:
-    """Let the peak be counted from now on, where the system allows it."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -17,21 +16,26 @@ from torch import nn
 
 from vesalius.core import CaseSet, DataError, TrainingError
 from vesalius.training.augment import draw_jitter, jitter, shortened
+from vesalius.training.blocks import decayed_rates
 from vesalius.training.contrast import Contrast, bound
 from vesalius.training.fingerprint import cases_hash
 from vesalius.training.freezing import frozen
 from vesalius.training.images import TrainingImages
+from vesalius.training.known import KnownImages, KnownTexts
 from vesalius.training.loop import fit
 from vesalius.training.pairing import Pairing, paired, partly_paired
 from vesalius.training.running import Batch, Features
 from vesalius.training.settings import (
     MATCHING,
     PRETRAINING,
+    REACH,
     Conditions,
     Fit,
     Matching,
     Optimisation,
+    Reach,
 )
+from vesalius.training.strategies import learning
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,8 +52,8 @@ def pretrain(
     optimisation: Optimisation = PRETRAINING,
     objective: str = "infonce",
     matching: Matching = MATCHING,
-    freeze_image: bool = False,
-    freeze_text: bool = False,
+    strategy: Literal["full", "last_blocks", "locked_image", "locked_text", "lora"] = "full",
+    reach: Reach = REACH,
     augment: bool = True,
 ) -> Fit:
     """Train the model in place on images and their texts; it ends with the best epoch's weights.
@@ -61,27 +65,29 @@ def pretrain(
     Args:
         objective: a name of ``vesalius.objectives.OBJECTIVES``.
         matching: the objective's settings, and which images meet which texts.
-        freeze_image: keep the image tower as it is, batch statistics included.
-        freeze_text: keep the text tower as it is.
+        strategy: ``full`` trains both towers, ``locked_image`` the text tower alone (LiT, Zhai et
+            al. 2022) and ``locked_text`` the image tower alone, ``last_blocks`` the last blocks of
+            both, ``lora`` low-rank changes of both, merged in the end. A locked tower's features
+            are computed once where nothing is augmented.
+        reach: how many blocks, of which rank, how much slower the lower layers learn.
         augment: turn, shift, zoom and relight each training image a little, never flip it; leave
             out sentences of a text now and then.
 
     Raises:
-        ChoiceError: there is no such objective, or it has no such setting.
+        ChoiceError: there is no such objective or strategy, or the objective has no such setting.
         DataError: a split has no texts, or no findings where they are read, or too many images are
             unreadable.
-        TrainingError: see :func:`vesalius.training.fit`.
+        TrainingError: a tower does not allow the strategy; see also
+            :func:`vesalius.training.fit`.
     """
     contrast = Contrast.of(objective, matching.objective_settings)
-    if freeze_image and freeze_text:
-        raise TrainingError("freeze_image and freeze_text together leave nothing to learn")
     known = _pairings(train, validation, contrast, matching, conditions.seed)
     settings = {
         "task": "pretrain",
         "objective": objective,
         **asdict(matching),
-        "freeze_image": freeze_image,
-        "freeze_text": freeze_text,
+        "strategy": strategy,
+        **asdict(reach),
         "augment": augment,
         **{f"model.{key}": value for key, value in model.identity().items()},
         **{
@@ -89,25 +95,38 @@ def pretrain(
             for name, own in known.items()
         },
     }
-    splits = {name: own.cases for name, own in known.items()}
+    tokens = {name: model.tokenize(own.texts) for name, own in known.items()}
+    sizes = {name: len(own.cases) for name, own in known.items()}
     contrast.prepare(model)
-    still = chain(
-        model.image_parameters() if freeze_image else (),
-        model.text_parameters() if freeze_text else (),
-        () if "logit_scale" in contrast.reads else (model.logit_scale,),
-    )
-    with frozen(still):
+    scale = () if "logit_scale" in contrast.reads else (model.logit_scale,)
+    with learning(model, strategy, reach, seed=conditions.seed), frozen(scale):
+        splits = {name: own.cases for name, own in known.items()}
+        images = TrainingImages(splits, model.preprocess, conditions)
+        image_once = strategy == "locked_image" and not augment
+        text_once = strategy == "locked_text" and not augment
         task = _Pairs(
             module=model,
             pairings=known,
-            tokens={name: model.tokenize(own.texts) for name, own in known.items()},
-            images=TrainingImages(splits, model.preprocess, conditions),
+            tokens=tokens,
+            images=images,
             contrast=contrast,
             augment=augment,
+            known_images=KnownImages(images, sizes, model) if image_once else None,
+            known_texts=KnownTexts(tokens, model) if text_once else None,
             settings=settings,
-            learning_rate=optimisation.learning_rate,
+            rates=_rates(model, optimisation.learning_rate, reach.layer_decay),
         )
         return fit(task, optimisation=optimisation, conditions=conditions)
+
+
+def _rates(
+    model: DualEncoder, rate: float, decay: float | None
+) -> list[tuple[nn.Parameter, float]]:
+    """Return every parameter with its learning rate: the logit scale has ``rate`` itself."""
+    found = [*decayed_rates(model.image, rate, decay), *decayed_rates(model.text, rate, decay)]
+    towers = {id(parameter) for parameter, _ in found}
+    rest = [(parameter, rate) for parameter in model.parameters() if id(parameter) not in towers]
+    return [*rest, *found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +154,20 @@ class _Pairs:
     images: TrainingImages
     contrast: Contrast
     augment: bool
+    known_images: KnownImages | None
+    known_texts: KnownTexts | None
     settings: dict[str, Any]
-    learning_rate: float
+    rates: list[tuple[nn.Parameter, float]]
 
     @property
     def sizes(self) -> dict[str, int]:
         return {name: len(own.cases) for name, own in self.pairings.items()}
 
     def parameters(self) -> list[tuple[nn.Parameter, float]]:
-        return [(parameter, self.learning_rate) for parameter in self.module.parameters()]
+        return self.rates
 
     def batches(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[Batch]:
-        yield from self.images.batches(split, groups)
+        yield from (self.known_images or self.images).batches(split, groups)
 
     def draws(self, rows: NDArray[np.integer], generator: torch.Generator) -> _Views:
         train = self.pairings["train"]
@@ -158,18 +179,20 @@ class _Pairs:
         return _Views(text_rows_B, changes_B6, np.array(texts, dtype=object))
 
     def features(self, split: str, batch: Batch, draws: _Views | None) -> Features:
-        rows_B, pixels_BCHW = batch
-        pixels_BCHW = pixels_BCHW.to(self.module.logit_scale.device, non_blocking=True)
+        rows_B, inputs = batch  # pixels, or features of a tower that stands still
+        inputs = inputs.to(self.module.logit_scale.device, non_blocking=True)
         text_rows_B = self.pairings[split].own_N[rows_B] if draws is None else draws.text_rows_B
         tokens_BL = self.tokens[split][text_rows_B]
         if draws is not None and draws.changes_B6 is not None and draws.texts is not None:
-            pixels_BCHW = jitter(pixels_BCHW, draws.changes_B6)
+            inputs = jitter(inputs, draws.changes_B6)
             tokens_BL = self.module.tokenize(list(draws.texts))
+        encode_text = self.module.encode_text
         return {
-            "image": self.module.encode_image(pixels_BCHW),
-            "text": self.module.encode_text(tokens_BL),
-            "text_row": torch.from_numpy(text_rows_B).to(pixels_BCHW.device),
-        }
+            "image": self.module.encode_image(inputs) if self.known_images is None else inputs,
+            "text": encode_text(tokens_BL) if self.known_texts is None
+            else self.known_texts(split, text_rows_B),
+            "text_row": torch.from_numpy(text_rows_B).to(inputs.device),
+        }  # fmt: skip
 
     def objective(
         self, split: str, rows: NDArray[np.integer], features: Features

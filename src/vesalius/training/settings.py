@@ -122,8 +122,8 @@ class Fit:
 
     ``batch_size`` and ``micro_batch`` are numbers also where they were found (``auto``).
     ``best_epoch`` (from 1) is the one with the least validation loss: its weights were kept.
-    ``stopped`` says whether patience ended the training early. ``memory_mb`` is the peak memory of
-    the accelerator, or of the process where there is none.
+    ``stopped`` says whether patience ended the training early. ``memory_mb`` is the peak memory
+    while it ran, of the accelerator or, where there is none, of the whole process.
     """
 
     history: list[dict[str, float]]
@@ -138,6 +138,34 @@ class Fit:
 
 
 MATCHING = Matching()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far into the towers learning reaches; what a strategy does not use changes nothing.
+
+    ``last_blocks`` is how many blocks of each tower learn by the strategy of that name.
+    ``lora_rank`` and ``lora_alpha`` shape the low-rank change of ``lora``, which is scaled by
+    alpha / rank. ``layer_decay`` multiplies the learning rate once for every layer further down
+    (None: one rate for all).
+    """
+
+    last_blocks: int = 2
+    lora_rank: int = 8
+    lora_alpha: float = 16.0
+    layer_decay: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("last_blocks", "lora_rank"):
+            if getattr(self, name) < 1:
+                raise TrainingError(f"{name} is {getattr(self, name)}, not 1 or more")
+        if self.lora_alpha <= 0:
+            raise TrainingError(f"lora_alpha is {self.lora_alpha}, not above 0")
+        if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
+            raise TrainingError(f"layer_decay is {self.layer_decay}, not in (0, 1]")
+
+
+REACH = Reach()
 PRETRAINING = Optimisation()
 FINE_TUNING = Optimisation(  # as in the IU-Xray study (arXiv 2506.14136)
     epochs=10,

@@ -3,8 +3,8 @@
 A batch may be larger than what memory holds of its activations. Its parts (``micro_batch``) are
 then encoded twice: first without gradient, so that the objective sees the features of the whole
 batch, then again with it, one part at a time, with the objective's gradient put in at the features
-(gradient caching, Gao et al. 2021). The gradient is that of the whole batch. Over many ranks each
-encodes its share, and the objective sees the features of all (:mod:`vesalius.training.distributed`).
+(gradient caching, Gao et al. 2021). The gradient is that of the whole batch. Of many ranks each
+encodes its share, and the objective sees all features (:mod:`vesalius.training.distributed`).
 """
 
 from __future__ import annotations
