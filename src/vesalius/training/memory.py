@@ -214,7 +214,7 @@ def available_bytes() -> float:
 
 
 def _of_process(name: str) -> float:
-    """Return VmRSS (now) or VmHWM (at most) in bytes; the latter for both where there is no /proc."""
+    """Return VmRSS (now) or VmHWM (at most) in bytes; without /proc, the latter for both."""
     found = _line(Path("/proc/self/status"), name)
     if found:
         return found
