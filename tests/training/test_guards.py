@@ -7,6 +7,7 @@ import resource
 import signal
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -192,11 +193,11 @@ def test_no_space_left_is_said_and_leaves_what_was_there(
     assert not list(every_step.folder.glob(".*"))
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_log_on_a_full_disk_is_said(tmp_path):
     with Track(tmp_path) as track:
         track._file.close()
-        track._file = open("/dev/full", "a")
+        track._file = Path("/dev/full").open("a")  # noqa: SIM115
         with pytest.raises(TrainingError, match="cannot write .*: No space left on device"):
             track.write(epoch=1, step=1, step_loss=0.5)
 

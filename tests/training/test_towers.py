@@ -30,7 +30,7 @@ def convolutional(model):
 def small_vit():
     torch.manual_seed(0)
     return timm.create_model(
-        "vit_tiny_patch16_224", img_size=32, depth=2, embed_dim=16, num_heads=2, num_classes=0
+        "vit_tiny_patch16_224", img_size=32, depth=6, embed_dim=16, num_heads=2, num_classes=0
     )
 
 
