@@ -4,9 +4,9 @@
 
 Both train the same architecture from the same random weights on the same random pixels and tokens,
 prepared beforehand: ours by ``take_step``, the peer by ``open_clip_train.train.train_one_epoch``
-over one batch, with AdamW as open_clip's ``main`` sets it up (but for epsilon, which is ours). Steps
-are taken in turn, and the medians over --repeats compared, also in seconds of the processor, which
-depend less on what else the machine does. The answers are the same where, after all
+over one batch, with AdamW as open_clip's ``main`` sets it up (but for epsilon, which is ours).
+Steps are taken in turn, and the medians over --repeats compared, also in seconds of the processor,
+which depend less on what else the machine does. The answers are the same where, after all
 steps, the weights differ nowhere by more than 1e-4 and the two ways travelled by less than a
 hundredth of their length.
 

@@ -40,7 +40,7 @@ def with_sizes(task: Task, optimisation: Optimisation, conditions: Conditions) -
         return optimisation
     before = recorded_settings(Path(conditions.folder)).get(name)
     if before is not None:
-        return replace(optimisation, **{name: before})
+        return _with(optimisation, name, before)
     with _as_before(task, conditions):
         trial = _Trial(task, optimisation, conditions)
         whole = optimisation.batch_size
@@ -55,7 +55,7 @@ def with_sizes(task: Task, optimisation: Optimisation, conditions: Conditions) -
     if not found:
         raise TrainingError(f"{name}=auto: not even two cases fit into memory")
     log.info("%s=auto: %d cases fit", name, found)
-    return replace(optimisation, **{name: found})
+    return _with(optimisation, name, found)
 
 
 def powers(most: int) -> list[int]:
@@ -114,6 +114,11 @@ def peak_memory_mb(device: str) -> float:
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return _of_process("VmHWM") / 2**20
+
+
+def _with(optimisation: Optimisation, name: str, size: int) -> Optimisation:
+    changes: dict[str, Any] = {name: size}
+    return replace(optimisation, **changes)
 
 
 def _cases(optimisation: Optimisation) -> int:
