@@ -1,19 +1,23 @@
 """What stops a training leaves its last checkpoint whole and says what happened."""
 
+import errno
 import json
 import os
 import resource
 import signal
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
-from vesalius.core import TrainingError
+from vesalius.core import TrainingError, VesaliusError
 from vesalius.training import Optimisation, loop, pretrain, running
 from vesalius.training.checkpoint import only_one
 from vesalius.training.interrupt import Interrupt
+from vesalius.training.tracking import Track
 
 QUICK = Optimisation(epochs=2, batch_size=16, learning_rate=1e-2)
 
@@ -157,6 +161,87 @@ def test_a_full_disk_is_said_and_leaves_the_last_checkpoint(
     assert message.read_text().startswith("VesaliusError: cannot write")
     with torch_safe(every_step.folder / "last.safetensors") as opened:
         assert json.loads(opened.metadata()["vesalius"])["progress"]["step"] == 1
+
+
+@pytest.mark.parametrize("save", ["save", "save_best"])
+def test_no_space_left_is_said_and_leaves_what_was_there(
+    save, micro, make_cohort, every_step, monkeypatch
+):
+    """The disk is full from the second epoch's first save of this kind on; half a file is there."""
+    whole, write = getattr(running.Checkpoints, save), safetensors.torch.save_file
+    before = {}
+
+    def no_space(tensors, path, metadata):
+        write(tensors, path, metadata)
+        os.truncate(path, path.stat().st_size // 2)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def full(self, *args):
+        if (self.folder / "best-1.safetensors").exists():
+            before.update({path: path.read_bytes() for path in self.folder.glob("*.safetensors")})
+            monkeypatch.setattr(safetensors.torch, "save_file", no_space)
+        whole(self, *args)
+
+    monkeypatch.setattr(running.Checkpoints, save, full)
+    with pytest.raises(VesaliusError, match=r"cannot write .*safetensors: No space left on device"):
+        pretrain(
+            micro, make_cohort(), make_cohort(16, 1), conditions=every_step,
+            optimisation=replace(QUICK, epochs=4),
+        )  # fmt: skip
+    assert len(before) == 2
+    assert {path: path.read_bytes() for path in before} == before
+    assert not list(every_step.folder.glob(".*"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_log_on_a_full_disk_is_said(tmp_path):
+    with Track(tmp_path) as track:
+        track._file.close()
+        track._file = Path("/dev/full").open("a")  # noqa: SIM115
+        with pytest.raises(TrainingError, match="cannot write .*: No space left on device"):
+            track.write(epoch=1, step=1, step_loss=0.5)
+
+
+def test_a_folder_that_cannot_be_written_is_named(micro, make_cohort, conditions, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(TrainingError, match=f"cannot write into {folder}"):
+            pretrain(
+                micro, make_cohort(), make_cohort(16, 1),
+                conditions=replace(conditions, folder=folder), optimisation=QUICK,
+            )  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_named(micro, make_cohort, conditions):
+    conditions.folder.mkdir(mode=0o555)
+    with pytest.raises(TrainingError, match="cannot write into .*: Permission denied"):
+        pretrain(
+            micro, make_cohort(), make_cohort(16, 1), conditions=conditions, optimisation=QUICK
+        )
+
+
+def test_ctrl_c_while_the_average_is_validated_saves_the_weights_under_way(
+    make_micro, make_cohort, conditions, monkeypatch
+):
+    cases, optimisation = (make_cohort(48), make_cohort(16, 1)), replace(QUICK, ema=0.9)
+    whole = make_micro()
+    other = replace(conditions, folder=conditions.folder / "whole")
+    pretrain(whole, *cases, conditions=other, optimisation=optimisation)
+    measured = loop.measured
+
+    def pressed(run, parts):
+        os.kill(os.getpid(), signal.SIGINT)
+        return measured(run, parts)
+
+    monkeypatch.setattr(loop, "measured", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(make_micro(), *cases, conditions=conditions, optimisation=optimisation)
+    monkeypatch.undo()
+    again = make_micro()
+    pretrain(again, *cases, conditions=conditions, optimisation=optimisation)
+    for name, value in again.state_dict().items():
+        assert torch.equal(value, whole.state_dict()[name])
 
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path, in_child):

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from dataclasses import MISSING, fields
 from math import cos, pi
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +14,12 @@ from torch import nn
 
 from vesalius import training
 from vesalius.core import TrainingError
-from vesalius.training import Optimisation, pretrain
+from vesalius.training import Conditions, Optimisation, pretrain
 from vesalius.training.augment import draw_jitter, jitter
 from vesalius.training.freezing import frozen
-from vesalius.training.optimiser import make_optimiser, set_rate
+from vesalius.training.optimiser import BUILDERS, make_optimiser, set_rate
 from vesalius.training.schedule import rate_factor
+from vesalius.training.settings import OPTIMISERS, SCHEDULES
 from vesalius.training.tracking import Track
 
 
@@ -40,6 +43,67 @@ def test_the_cosine_equals_torchs():
 def test_a_constant_rate_stays_after_its_warm_up():
     factors = [rate_factor(s, steps=6, warmup=2, schedule="constant") for s in range(6)]
     assert factors == [0.5, 1, 1, 1, 1, 1]
+
+
+def test_the_linear_rate_falls_evenly_and_the_stepped_one_by_tenths():
+    factors = [rate_factor(s, steps=10, warmup=2, schedule="linear") for s in range(10)]
+    assert np.allclose(factors, [0.5, 1, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8])
+    factors = [rate_factor(s, steps=100, warmup=0, schedule="step") for s in range(100)]
+    assert factors == [1.0] * 50 + [0.1] * 25 + [0.01] * 25
+
+
+def test_every_schedule_and_optimiser_that_is_offered_exists():
+    assert set(BUILDERS) == set(OPTIMISERS)
+    ends = {s: rate_factor(99, steps=100, warmup=0, schedule=s) for s in SCHEDULES}
+    assert len(set(ends.values())) == len(SCHEDULES)
+
+
+@pytest.mark.parametrize("kind", OPTIMISERS)
+def test_the_fused_update_equals_the_plain_one(kind):
+    """Also where the optimiser's state was saved in another memory layout than the kernel's."""
+    start = torch.randn(3, 4, 3, 3, generator=draws())
+    found = []
+    for fused in (True, False):
+        parameter = nn.Parameter(start.clone(memory_format=torch.channels_last))
+        optimiser = make_optimiser([(parameter, 0.1)], Optimisation(optimiser=kind))
+        assert optimiser.param_groups[0]["fused"], "on a CPU"
+        optimiser.param_groups[0]["fused"] = fused
+        for step in range(3):
+            parameter.grad = torch.randn(start.shape, generator=draws(step))
+            parameter.grad = parameter.grad.contiguous(memory_format=torch.channels_last)
+            optimiser.step()
+        found.append(parameter.detach())
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("clip", [None, 0.5, 1e9])
+def test_a_gradient_longer_than_the_bound_is_cut_to_it(
+    clip, micro, make_cohort, conditions, monkeypatch
+):
+    lengths = []
+
+    def noted(optimiser, closure=None):
+        own = [p.grad for group in optimiser.param_groups for p in group["params"]]
+        lengths.append(float(nn.utils.get_total_norm([g for g in own if g is not None])))
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    pretrain(
+        micro, make_cohort(), make_cohort(16, 1), conditions=conditions,
+        optimisation=Optimisation(epochs=1, batch_size=16, clip=clip),
+    )  # fmt: skip
+    if clip == 0.5:
+        assert lengths == pytest.approx([0.5] * 3)
+    else:
+        assert min(lengths) > 0.5
+
+
+def test_every_setting_is_explained_in_the_docs():
+    """A row of the docs' tables for each field, with its default."""
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    for kind in (Optimisation, Conditions):
+        for field in fields(kind):
+            default = "" if field.default is MISSING else str(field.default).lower()
+            assert f"\n| `{field.name}` | {default} |" in page, field.name
 
 
 def test_adamw_decays_matrices_only_and_adam_everything():

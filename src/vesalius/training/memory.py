@@ -41,7 +41,7 @@ def with_sizes(task: Task, optimisation: Optimisation, conditions: Conditions) -
         return optimisation
     before = recorded_settings(Path(conditions.folder)).get(name)
     if before is not None:
-        return replace(optimisation, **{name: before})
+        return _with(optimisation, name, before)
     with _as_before(task, conditions):
         trial = _Trial(task, optimisation, conditions)
         whole = optimisation.batch_size
@@ -56,7 +56,7 @@ def with_sizes(task: Task, optimisation: Optimisation, conditions: Conditions) -
     if not found:
         raise TrainingError(f"{name}=auto: not even two cases fit into memory")
     log.info("%s=auto: %d cases fit", name, found)
-    return replace(optimisation, **{name: found})
+    return _with(optimisation, name, found)
 
 
 def powers(most: int) -> list[int]:
@@ -108,6 +108,11 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and any(said in text for said in CPU_MESSAGES)
+
+
+def _with(optimisation: Optimisation, name: str, size: int) -> Optimisation:
+    changes: dict[str, Any] = {name: size}
+    return replace(optimisation, **changes)
 
 
 def _cases(optimisation: Optimisation) -> int:

@@ -52,7 +52,7 @@ def _adam(groups: Groups) -> Optimizer:
 
 
 def _fused(groups: Groups) -> bool:
-    """Whether one kernel can update all: thrice as fast on the CPU, same values up to rounding."""
+    """Whether one kernel can update all: three times as fast on a CPU, equal up to rounding."""
     return all(
         parameter.device.type in FUSED_DEVICES and parameter.is_floating_point()
         for group in groups

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -35,8 +36,11 @@ class Track:
 
     def write(self, **values: float) -> None:
         """Add a line; ``step`` must be among the values."""
-        self._file.write(json.dumps(values) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(values) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise TrainingError(f"cannot write {self._file.name}: {error.strerror}") from error
         if self._board is not None:
             for name, value in values.items():
                 if name not in ("epoch", "step"):
@@ -51,7 +55,8 @@ class Track:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # what could not be written was said by then
+            self._file.close()
         if self._board is not None:
             self._board.close()
 
