@@ -28,6 +28,7 @@ class Call:
     """One forward and backward pass; ``gradient`` holds its first rows, for comparison."""
 
     seconds: float
+    cpu_seconds: float  # over all threads; what others do on the machine matters less to it
     mib: float
     value: float
     gradient: NDArray[np.float32]
@@ -60,6 +61,7 @@ def summary(calls: list[Call]) -> dict[str, Any]:
     return {
         "seconds": round(statistics.median(c.seconds for c in calls), 3),
         "seconds_each": [round(c.seconds, 3) for c in calls],
+        "cpu_seconds": round(statistics.median(c.cpu_seconds for c in calls), 3),
         "mib": round(statistics.median(c.mib for c in calls), 1),
         "value": calls[0].value,
     }
@@ -73,12 +75,12 @@ def _called(loss: Callable[..., Any], batch: int, width: int, seed: int, threads
     loss(*(torch.randn(8, width, requires_grad=True) for _ in range(2))).backward()  # libraries
     sides = [torch.randn(batch, width, generator=generator).requires_grad_() for _ in range(2)]
     before = _peak_mib()
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     value = loss(*sides)
     value.backward()
-    seconds = time.perf_counter() - start
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     gradient = sides[0].grad[:ROWS_COMPARED].numpy()
-    return Call(seconds, _peak_mib() - before, value.item(), gradient)
+    return Call(seconds, cpu_seconds, _peak_mib() - before, value.item(), gradient)
 
 
 def _peak_mib() -> float:

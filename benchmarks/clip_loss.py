@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--peer-up-to", type=int, default=16_384)
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--scale", type=float, default=14.3)
-    parser.add_argument("--tile", type=int, default=256)
+    parser.add_argument("--tile", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
