@@ -21,7 +21,7 @@ from vesalius.core import TrainingError
 from vesalius.data.loader import in_groups
 from vesalius.data.progress import Advance, bar
 from vesalius.training.checkpoint import Checkpoints, Progress, only_one
-from vesalius.training.memory import forget_peak, peak_mb
+from vesalius.training.peak import forget_peak, peak_mb
 from vesalius.training.optimiser import make_optimiser, set_rate
 from vesalius.training.running import Run, Task
 from vesalius.training.settings import Conditions, Fit, Optimisation

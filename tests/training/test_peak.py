@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from vesalius.training.memory import forget_peak, peak_mb
+from vesalius.training.peak import forget_peak, peak_mb
 
 
 @pytest.mark.skipif(
@@ -24,8 +24,8 @@ def test_a_peak_that_went_by_is_forgotten_and_a_new_one_is_seen():
 
 
 def test_where_nothing_can_be_forgotten_the_peak_is_that_of_the_process(monkeypatch, tmp_path):
-    from vesalius.training import memory
+    from vesalius.training import peak
 
-    monkeypatch.setattr(memory, "PROCESS", tmp_path / "nowhere")
+    monkeypatch.setattr(peak, "PROCESS", tmp_path / "nowhere")
     forget_peak("cpu")
     assert peak_mb("cpu") > 50
