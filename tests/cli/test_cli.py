@@ -149,3 +149,17 @@ def test_models_are_listed_checked_and_verified(tmp_path):
     assert lost.returncode == 2
     assert "none of the layouts" in lost.stderr
     assert "Traceback" not in wrong.stderr + lost.stderr
+
+
+def test_findings_are_counted_shown_and_written(tmp_path):
+    done = vesalius("data", "findings", "phantom", "n=40", "--out", "found.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Pneumothorax" in done.stdout
+    assert (tmp_path / "found.csv").read_text().startswith("case_id,finding,state,start,end")
+    shown = vesalius(
+        "data", "findings", "phantom", "n=40", "--show", "Pleural Effusion", cwd=tmp_path
+    )
+    assert "[pleural effusion]" in shown.stdout
+    wrong = vesalius("data", "findings", "phantom", "n=40", "--show", "Effusion", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "did you mean 'Pleural Effusion'" in wrong.stderr

@@ -5,15 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from vesalius.core import ChoiceError
-from vesalius.objectives import (
-    OBJECTIVES,
-    SUPERVISED,
-    cross_entropy,
-    masked_bce,
-    objective,
-    supervised_loss,
-)
+from vesalius.objectives import SUPERVISED, cross_entropy, masked_bce, supervised_loss
 
 torch.set_num_threads(1)
 NAN = float("nan")
@@ -88,17 +80,6 @@ def test_unequal_shapes_are_named(loss):
         loss(torch.zeros(2, 3), torch.zeros(2, 4))
 
 
-def test_every_listed_objective_is_a_scalar_function_of_pairs():
-    for name in OBJECTIVES:
-        value = objective(name)(torch.eye(3), torch.eye(3), logit_scale=2.0)
-        assert value.shape == ()
-
-
 def test_every_task_has_its_loss():
     for task in SUPERVISED:
         assert supervised_loss(task)(torch.zeros(2, 2), torch.eye(2)).shape == ()
-
-
-def test_an_unknown_objective_is_answered_with_the_nearest():
-    with pytest.raises(ChoiceError, match="did you mean 'infonce'"):
-        objective("infonse")

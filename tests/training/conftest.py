@@ -35,6 +35,7 @@ class Micro(nn.Module):
                 nn.EmbeddingBag(16, 16), nn.LayerNorm(16), nn.Linear(16, width)
             )
         self.logit_scale = nn.Parameter(torch.tensor(2.66))
+        self.logit_bias = None
         self.name, self.width, self.start = "micro", width, f"seed {seed}"
         self.preprocess = prepared
 

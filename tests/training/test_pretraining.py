@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import normalize
 
 from vesalius.core import ArrayImages, ChoiceError, DataError, TrainingError
-from vesalius.training import PRETRAINING, Optimisation, pretrain
+from vesalius.objectives import OBJECTIVES
+from vesalius.training import PRETRAINING, Matching, Optimisation, pretrain
 
+WORDS = ["effusion", "nodule", "edema", "normal"]
 QUICK = Optimisation(epochs=4, batch_size=16, learning_rate=1e-2)
 
 
@@ -37,17 +40,19 @@ def test_the_loss_falls_and_the_history_says_so(micro, make_cohort, conditions):
 
 
 def test_the_model_ends_with_the_best_epochs_weights(make_micro, make_cohort, conditions):
-    """With a rate that destroys, the first epochs are the best; training on would show."""
+    """Where what is learnt is worse and worse, training on would show."""
     model, train, validation = make_micro(), make_cohort(48), make_cohort(32, 1)
-    wild = replace(QUICK, epochs=6, learning_rate=3.0, warmup=0.9)
-    fit = pretrain(model, train, validation, conditions=conditions, optimisation=wild)
+    # words that say the opposite: what is learnt is worse and worse
+    validation = replace(validation, texts=np.roll(validation.texts, 2))
+    longer = replace(QUICK, epochs=6)
+    fit = pretrain(model, train, validation, conditions=conditions, optimisation=longer)
     losses = [entry["validation_loss"] for entry in fit.history]
     assert fit.best_epoch == 1 + int(np.argmin(losses))
     assert fit.best_epoch < 6
     short = make_micro()
     again = replace(conditions, folder=conditions.folder.parent / "short")
     names = pretrain(
-        short, train, validation, conditions=again, optimisation=replace(wild, patience=1)
+        short, train, validation, conditions=again, optimisation=replace(longer, patience=1)
     )
     assert names.stopped
     assert names.best_epoch <= fit.best_epoch
@@ -188,6 +193,43 @@ def test_one_case_left_over_does_not_break_batch_normalisation(n, micro, make_co
         micro, make_cohort(n), make_cohort(17, 1), conditions=conditions,
         optimisation=replace(QUICK, epochs=1),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_objective_learns_in_parts_and_tiles(name, precision, micro, make_cohort, conditions):
+    fit = pretrain(
+        micro, make_cohort(96), make_cohort(32, 1), conditions=conditions, objective=name,
+        matching=Matching(objective_settings={"tile": 6}),
+        optimisation=replace(QUICK, epochs=6, micro_batch=8, precision=precision),
+    )  # fmt: skip
+    losses = [entry["validation_loss"] for entry in fit.history]
+    assert min(losses[1:]) < losses[0]
+
+
+def test_images_and_texts_that_lost_each_other_are_matched_by_their_findings(
+    micro, make_cohort, conditions
+):
+    """No pair is known, and yet most images find a text that says what they show."""
+    pretrain(
+        micro, make_cohort(96), make_cohort(32, 1), conditions=conditions,
+        objective="semantic_matching", matching=Matching(pairs=0.0, decoupled=True),
+        optimisation=replace(QUICK, epochs=8),
+    )  # fmt: skip
+    test = make_cohort(40, 2)
+    with torch.no_grad():
+        images = micro.eval().encode_image(torch.stack([micro.preprocess(i) for i in test.images]))
+        scores = normalize(images) @ normalize(micro.encode_text(WORDS)).T
+    assert (scores.argmax(1).numpy() == np.arange(40) % 4).mean() > 0.9
+
+
+def test_decoupling_without_findings_is_refused(micro, make_cohort, conditions):
+    cases = make_cohort(16), make_cohort(16, 1)
+    with pytest.raises(TrainingError, match="choose semantic_matching"):
+        pretrain(micro, *cases, conditions=conditions, matching=Matching(decoupled=True))
+    bare = [replace(own, label_names=(), labels_NC=np.empty((16, 0))) for own in cases]
+    with pytest.raises(DataError, match="reads findings, and the train cases .* no labels"):
+        pretrain(micro, *bare, conditions=conditions, objective="semantic_matching")
 
 
 @pytest.mark.parametrize("micro_batch", [2, 5, 8, 20])

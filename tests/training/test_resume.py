@@ -14,7 +14,7 @@ import torch
 from vesalius.training import Optimisation, checkpoint, loop, pretrain, running
 
 KILLS = int(os.environ.get("VESALIUS_KILLS", "20"))
-SHORT = Optimisation(epochs=3, batch_size=16, learning_rate=1e-2, micro_batch=8)
+SHORT = Optimisation(epochs=3, batch_size=16, learning_rate=1e-2, micro_batch=8, ema=0.9, clip=1.0)
 
 
 class Fuse:

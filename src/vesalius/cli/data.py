@@ -111,6 +111,47 @@ def audit(
 
 
 @app.command()
+def findings(
+    reader: Reader,
+    root: RootAndSettings = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="A CSV of every mention with its sentence."),
+    ] = None,
+    show: Annotated[
+        str | None,
+        typer.Option("--show", metavar="FINDING", help="Print sentences, the mention marked."),
+    ] = None,
+) -> None:
+    """Read CheXpert findings from reports: stated, denied, doubted.
+
+    The 14 findings, by rules; the words that made each label can be looked at.
+
+    \b
+    Examples:
+      vesalius data findings iu_xray /data/iu_xray --out findings.csv
+      vesalius data findings phantom --show Pneumothorax
+    """
+    from vesalius.cli.terminal import narrated, print_findings, print_mentions
+    from vesalius.core.files import write_atomic
+    from vesalius.data.findings.labelled import evidence_csv, texts_of
+    from vesalius.data.findings.labeller import label_reports
+    from vesalius.studies import read_cases_of
+
+    folder, settings = root_and_settings(root, reader)
+    with narrated("nothing was written"):
+        cases = read_cases_of(reader, folder, settings)
+        texts = texts_of(cases)
+        labels_NF = label_reports(texts, progress=True)
+        if out is not None:
+            write_atomic(out, evidence_csv(cases.case_ids.tolist(), texts))
+    if show is not None:
+        print_mentions(texts, show)
+    else:
+        print_findings(labels_NF, out)
+
+
+@app.command()
 def convert(
     reader: Reader,
     root: RootAndSettings = None,

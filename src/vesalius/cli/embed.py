@@ -40,10 +40,14 @@ def embed(
     Example: vesalius embed folder /data/images --model biomedclip --out vectors
     """
     from vesalius.cli.terminal import narrated
+    from vesalius.data.ranks import ranks
     from vesalius.studies import embed_data
 
     folder, settings = root_and_settings(root, reader)
-    with narrated(f"what was encoded is kept in {out}; the same command goes on from there"):
+    with (
+        narrated(f"what was encoded is kept in {out}; the same command goes on from there"),
+        ranks(device) as place,
+    ):
         found = embed_data(
             reader,
             folder,
@@ -55,4 +59,5 @@ def embed(
             device=device,
             workers=workers,
         )
-    typer.echo(f"{len(found):,} {modality} embeddings of width {found.width} in {out}")
+    if place.rank == 0:
+        typer.echo(f"{len(found):,} {modality} embeddings of width {found.width} in {out}")

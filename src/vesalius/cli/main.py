@@ -89,5 +89,6 @@ def main() -> None:
     except VesaliusError as error:
         if debug:
             raise
-        typer.echo(f"vesalius: {error}", err=True)
+        who = f" (rank {number})" if (number := os.environ.get("RANK")) else ""
+        typer.echo(f"vesalius{who}: {error}", err=True)
         sys.exit(2)

@@ -46,6 +46,15 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", min=0, help="Processes that read images.", show_default="by cores"),
 ]
+Submit = Annotated[
+    str | None,
+    typer.Option(
+        "--submit",
+        metavar="slurm[:KEY=VALUE,...]",
+        help="Write a batch file instead: slurm, slurm:nodes=2,tasks=4,time=08:00:00.",
+        show_default=False,
+    ),
+]
 NoPatientId = Annotated[
     bool,
     typer.Option("--no-patient-id", help="Allow data without patient ids: each case stands alone."),

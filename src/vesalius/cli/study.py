@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vesalius.cli.options import Device, Folder, NoPatientId, Overrides, Workers
+from vesalius.cli.options import Device, Folder, NoPatientId, Overrides, Submit, Workers
 
 app = typer.Typer(help="List, show and run studies: experiments with one page each.",
                   no_args_is_help=True)  # fmt: skip
@@ -43,31 +45,56 @@ def run(
     device: Device = "cpu",
     workers: Workers = None,
     no_patient_id: NoPatientId = False,
+    submit: Submit = None,
 ) -> None:
     """Run a study to its page. The same command goes on where a stopped one was.
 
     Example: vesalius study run iu_xray data.reader=nih_cxr14 data.root=/data/nih model=biomedclip
     """
     settings = [*(overrides or []), *(["split.no_patient_id=true"] if no_patient_id else [])]
-    run_named(study, settings, out, device, workers)
+    run_named(study, settings, out, device, workers, submit)
 
 
 def run_named(
-    study: str, overrides: list[str], out: Path | None, device: str, workers: int | None
+    study: str,
+    overrides: list[str],
+    out: Path | None,
+    device: str,
+    workers: int | None,
+    submit: str | None = None,
 ) -> None:
     """Run a study by name or path and print what came out."""
     from vesalius.studies import load_recipe
 
-    run_recipe(load_recipe(study, overrides), out, device, workers)
+    run_recipe(load_recipe(study, overrides), out, device, workers, submit)
 
 
-def run_recipe(recipe: object, out: Path | None, device: str, workers: int | None) -> None:
-    """Run a checked recipe, with its progress on the terminal, and print its scores."""
+def run_recipe(
+    recipe: object,
+    out: Path | None,
+    device: str,
+    workers: int | None,
+    submit: str | None = None,
+) -> None:
+    """Run a checked recipe, with its progress on the terminal, and print its scores.
+
+    With ``submit`` a batch file is written that does so.
+    """
+    from vesalius.cli.submit import write_batch_file
     from vesalius.cli.terminal import narrated, print_scores
+    from vesalius.data.ranks import ranks
     from vesalius.studies import Recipe, default_folder, run_study
 
     assert isinstance(recipe, Recipe)
     folder = out or default_folder(recipe)
-    with narrated(f"the Run in {folder} is kept; the same command goes on from there"):
+    if submit is not None:
+        path = write_batch_file(submit, folder, device=device, arguments=sys.argv[1:])
+        typer.echo(f"written; submit it with: sbatch {shlex.quote(str(path))}")
+        return
+    with (
+        narrated(f"the Run in {folder} is kept; the same command goes on from there"),
+        ranks(device) as place,
+    ):
         finished = run_study(recipe, folder, device=device, workers=workers)
-    print_scores(finished)
+    if place.rank == 0:
+        print_scores(finished)

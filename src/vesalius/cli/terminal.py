@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isnan
 from textwrap import fill
@@ -15,6 +16,8 @@ import typer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+
     from vesalius.core import Run
     from vesalius.data import Conversion, Inspection
     from vesalius.data.audit import Audit
@@ -23,16 +26,23 @@ if TYPE_CHECKING:
 BROKEN_SHOWN = 10
 STEPS_SHOWN = 5
 COLUMNS_SHOWN = 10
+MENTIONS_SHOWN = 8
 INTERRUPTED = 130  # the shell's code for Ctrl-C
 SHOWN = ("macro_auroc", "accuracy", "macro_f1", "image_to_text_r@10", "text_to_image_r@10", "ratio")
 
 
 @contextmanager
 def narrated(kept: str) -> Iterator[None]:
-    """Show what the package logs while it works; Ctrl-C says what is kept."""
+    """Show what the package logs while it works; Ctrl-C says what is kept.
+
+    Of the ranks of a job the first shows all, the others only what is wrong.
+    """
     from rich.console import Console
     from rich.logging import RichHandler
 
+    from vesalius.data.ranks import placed
+
+    first = placed(os.environ).rank == 0
     handler = RichHandler(
         console=Console(stderr=True),
         show_path=False,
@@ -43,11 +53,12 @@ def narrated(kept: str) -> Iterator[None]:
     logger = logging.getLogger("vesalius")
     level = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO if first else logging.ERROR)
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"\nvesalius: stopped; {kept}", err=True)
+        if first:
+            typer.echo(f"\nvesalius: stopped; {kept}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
         logger.removeHandler(handler)
@@ -141,6 +152,41 @@ def print_audit(found: Audit, page: Path) -> None:
     if not findings:
         typer.echo("  nothing was found")
     typer.echo(f"page    {page}")
+
+
+def print_findings(labels_NF: np.ndarray, out: Path | None) -> None:
+    """Print in how many reports each finding is stated, denied, doubted or not mentioned."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from vesalius.data.findings.labelled import counts
+
+    table = Table("Finding", "present", "absent", "uncertain", "not mentioned")
+    for own in counts(labels_NF):
+        numbers = (own.present, own.absent, own.uncertain, own.unknown)
+        table.add_row(own.finding, *(f"{number:,}" for number in numbers))
+    Console().print(table)
+    if out is not None:
+        typer.echo(f"every mention with its sentence: {out}")
+
+
+def print_mentions(texts: Sequence[str | None], finding: str) -> None:
+    """Print a few different sentences for each state of a finding, the mention in brackets."""
+    from vesalius.core import unknown
+    from vesalius.data.findings import findings_of
+    from vesalius.data.tables.vocabulary import CHEXPERT
+
+    if finding not in CHEXPERT[1:]:
+        raise unknown("finding", finding, CHEXPERT[1:])
+    said: dict[int, dict[str, None]] = {1: {}, -1: {}, 0: {}}
+    for text in filter(None, texts):
+        for mention in findings_of(text):
+            if mention.finding == finding:
+                said[mention.state][" ".join(mention.marked(text).split())] = None
+    for state, word in {1: "present", -1: "uncertain", 0: "absent"}.items():
+        typer.echo(f"{word}: {len(said[state]):,} different sentences")
+        for sentence in list(said[state])[:MENTIONS_SHOWN]:
+            typer.echo(f"  {sentence}")
 
 
 def print_conversion(done: Conversion, *, verified: bool) -> None:

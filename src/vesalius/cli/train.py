@@ -9,6 +9,7 @@ from vesalius.cli.options import (
     NoPatientId,
     Reader,
     RootAndSettings,
+    Submit,
     Workers,
     root_and_settings,
 )
@@ -22,6 +23,7 @@ def train(
     device: Device = "cpu",
     workers: Workers = None,
     no_patient_id: NoPatientId = False,
+    submit: Submit = None,
 ) -> None:
     """Train a model on images and their texts (CLIP).
 
@@ -43,4 +45,4 @@ def train(
         "pretrain": {},
         "evaluate": ["retrieval"],
     }
-    run_recipe(recipe_of(plain, settings), out, device, workers)
+    run_recipe(recipe_of(plain, settings), out, device, workers, submit)

@@ -34,6 +34,10 @@ class TrainingError(VesaliusError):
     """A training run that must stop (a loss that is not finite, a checkpoint that does not fit)."""
 
 
+class RankError(TrainingError):
+    """Another process of a job has ended, or does not answer."""
+
+
 class ChoiceError(VesaliusError):
     """A name that is not one of the choices."""
 

@@ -20,6 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from vesalius.core import Skipped
 from vesalius.core.files import write_atomic, write_json
+from vesalius.data.ranks import barrier, gathered_objects
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -37,6 +38,7 @@ class Rows(Protocol):
     def known(self) -> Container[str]: ...
     def add(self, digests: Sequence[str], values_KD: Float[np.ndarray, "K D"]) -> None: ...
     def of(self, digests: Sequence[str]) -> Float[np.ndarray, "K D"]: ...
+    def exchange(self) -> None: ...
 
 
 class MemoryRows:
@@ -56,6 +58,11 @@ class MemoryRows:
             return np.zeros((0, 0), dtype=np.float32)
         return np.stack([self._rows[digest] for digest in digests])
 
+    def exchange(self) -> None:
+        """Take in what the other ranks of the job added; each must call this."""
+        for rows in gathered_objects(self._rows):
+            self._rows.update(rows)
+
 
 class Store:
     """Rows of one model, preprocessing, precision and modality in a folder; ``key`` names them all.
@@ -71,9 +78,8 @@ class Store:
         self.key = key
         self._chunks: list[NDArray[Any]] = []
         self._place: dict[str, tuple[int, int]] = {}
-        for index in sorted(self.folder.glob("*.json")):
-            if index.name not in (KEY, SKIPPED):
-                self._load(index)
+        self._taken_in = {KEY, SKIPPED}
+        self._take_in()
 
     def __contains__(self, digest: str) -> bool:
         return digest in self._place
@@ -105,14 +111,25 @@ class Store:
             found_KD[here_K] = self._chunks[chunk][places_K2[here_K, 1]]
         return found_KD
 
+    def exchange(self) -> None:
+        """Take in what the other ranks of the job added; each must call this."""
+        barrier()
+        self._take_in()
+
     def note_skipped(self, skipped: Sequence[Skipped]) -> None:
         """Write down which images the last call could not read (``skipped.json``)."""
         path = self.folder / SKIPPED
         if skipped or path.exists():
             write_json(path, [{"name": s.name, "reason": s.reason} for s in skipped])
 
+    def _take_in(self) -> None:
+        for index in sorted(self.folder.glob("*.json")):
+            if index.name not in self._taken_in:
+                self._load(index)
+
     def _load(self, index: Path) -> None:
         """Take a chunk in; one that is not whole is left out, so that its rows are made again."""
+        self._taken_in.add(index.name)
         try:
             digests = json.loads(index.read_text(encoding="utf-8"))
             values_KD = np.load(index.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)

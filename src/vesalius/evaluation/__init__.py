@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vesalius.evaluation.compare import compare
     from vesalius.evaluation.comparison import Comparison
     from vesalius.evaluation.delong import delong
+    from vesalius.evaluation.false_negatives import false_negative_rate
     from vesalius.evaluation.knn import knn
     from vesalius.evaluation.ledger import read_ledger, read_ledgers, write_ledger
     from vesalius.evaluation.linear_probe import linear_probe
@@ -45,6 +46,7 @@ _HOME = {
     "compare": "compare",
     "delong": "delong",
     "ece": "calibration",
+    "false_negative_rate": "false_negatives",
     "holm": "multiplicity",
     "knn": "knn",
     "linear_probe": "linear_probe",
@@ -77,6 +79,7 @@ __all__ = [
     "compare",
     "delong",
     "ece",
+    "false_negative_rate",
     "holm",
     "knn",
     "linear_probe",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vesalius.objectives._pairs import own_products, unit_rows
+
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
@@ -17,12 +19,14 @@ def infonce(
     text_BD: Float[Tensor, "B D"],
     *,
     logit_scale: float | Float[Tensor, ""],
+    tile: int | None = None,
 ) -> Float[Tensor, ""]:
     """Return ½[CE(s·scale, i) + CE(sᵀ·scale, i)] of cosines s_ij, in nats.
 
     Embeddings are normalised here. ``logit_scale`` multiplies (1/τ, not its logarithm); who owns
     the parameter keeps it at 100 or less. Half-precision embeddings are widened to float32 first:
     at a scale of 100 half precision could not tell neighbouring cosines apart.
+    ``tile``: rows of the logits held at a time, all when none is given.
 
     Source: Radford et al. 2021 (CLIP), figure 3.
 
@@ -33,16 +37,16 @@ def infonce(
     1.386294
     """
     import torch
-    from torch.nn.functional import cross_entropy, normalize
+    from torch.nn.functional import cross_entropy
 
-    if image_BD.ndim != 2 or image_BD.shape != text_BD.shape:
-        raise ValueError(
-            f"infonce: image {tuple(image_BD.shape)} and text {tuple(text_BD.shape)} "
-            "must be two equal shapes (B, D)"
-        )
-    wide = torch.promote_types(image_BD.dtype, torch.float32)
+    image_BD, text_BD = unit_rows("infonce", image_BD, text_BD)
+    if tile is not None:
+        from vesalius.objectives._tiles import logsumexps
+
+        image_BD = image_BD * logit_scale
+        rows_B, columns_B = logsumexps(image_BD, text_BD, tile=tile)
+        return (rows_B.mean() + columns_B.mean()) / 2 - own_products(image_BD, text_BD).mean()
     with torch.autocast(image_BD.device.type, enabled=False):
-        image_BD, text_BD = normalize(image_BD.to(wide)), normalize(text_BD.to(wide))
         logits_BB = logit_scale * (image_BD @ text_BD.T)
         own_B = torch.arange(len(logits_BB), device=logits_BB.device)
         return (cross_entropy(logits_BB, own_B) + cross_entropy(logits_BB.T, own_B)) / 2

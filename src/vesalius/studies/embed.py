@@ -8,6 +8,7 @@ from typing import Literal
 
 from vesalius import embedding, encoders
 from vesalius.core import Embeddings, Run
+from vesalius.data.ranks import by_first, own_device
 from vesalius.studies.recipe import recipe_of
 from vesalius.studies.runner import kept, read_data
 
@@ -26,7 +27,7 @@ def embed_data(
 ) -> Embeddings:
     """Read cases, encode them with a model, and save the vectors in a folder.
 
-    Called again after a stop, it encodes only what is not there yet.
+    Called again after a stop, it encodes only what is not there yet. The ranks of a job share it.
 
     Raises:
         VesaliusError: the folder holds other vectors, or files of another origin.
@@ -40,7 +41,9 @@ def embed_data(
     recipe = recipe_of(plain, settings)
     cases = read_data(recipe)
     own = {key: value for key, value in kept(recipe).items() if key in ("data", "model")}
-    out = Run.open(out, {**own, "modality": modality, "precision": precision}).path
+    made = {**own, "modality": modality, "precision": precision}
+    out = by_first(lambda: Run.open(out, made)).path
+    device = own_device(device)
     encoder = encoders.load(**recipe.model, device=device, seed=recipe.seed)
     found = embedding.encode(
         encoder,
@@ -52,5 +55,5 @@ def embed_data(
         device=device,
         workers=workers,
     )
-    embedding.save(found, out)
+    by_first(lambda: embedding.save(found, out))
     return found

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Literal
 
-from vesalius.core import DataError, RecipeError
+from vesalius.core import CaseSet, DataError, RecipeError
+from vesalius.data.ranks import by_first
+from vesalius.evaluation import false_negative_rate
 from vesalius.reporting import Block, Column, Section, Table, figures
 from vesalius.studies.inputs import image_features, text_features
 from vesalius.studies.outcome import Context, Outcome
-from vesalius.training import PRETRAINING, REACH, Conditions, Fit, Optimisation, Reach
+from vesalius.training import (
+    MATCHING,
+    PRETRAINING,
+    REACH,
+    Conditions,
+    Fit,
+    Matching,
+    Optimisation,
+    Reach,
+)
 from vesalius.training import pretrain as train_on_pairs
 
 BEFORE = "before training"
@@ -19,6 +30,7 @@ def pretrain(
     context: Context,
     *,
     objective: str = "infonce",
+    matching: Matching = MATCHING,
     strategy: Strategy = "full",
     freeze_image: bool = False,
     freeze_text: bool = False,
@@ -49,15 +61,16 @@ def pretrain(
         conditions=conditions(context, "pretrain"),
         optimisation=optimisation,
         objective=objective,
+        matching=matching,
         strategy=strategy,
         reach=reach,
         augment=augment,
     )
-    context.model.save(context.run.file("weights"))
+    by_first(lambda: context.model.save(context.run.file("weights")))
     section = Section(
         "How the encoder learnt",
         f"Strategy {strategy!r}, objective {objective!r} between images and texts of the training "
-        "split; the epoch with the least validation loss was kept.",
+        f"split; the epoch with the least validation loss was kept.{_false_negatives(cases)}",
         fit_blocks({"pretraining": fit}),
     )
     return Outcome(
@@ -73,6 +86,19 @@ def chosen_strategy(strategy: Strategy, freeze_image: bool, freeze_text: bool) -
     if strategy not in ("full", said):
         raise RecipeError(f"strategy={strategy} and a frozen tower: say strategy={said} alone")
     return said
+
+
+def _false_negatives(cases: CaseSet) -> str:
+    """Say how many negatives of a batch are none, where labels tell."""
+    try:
+        rate = false_negative_rate(cases.split("train").labels_NC)
+    except DataError:
+        return ""
+    return (
+        f" Two training cases that are not a pair have the same findings at a rate of "
+        f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}] (n={rate.n}): so many negatives of a "
+        "batch are false."
+    )
 
 
 def conditions(context: Context, name: str) -> Conditions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from vesalius import data, encoders
 from vesalius.core import CaseSet, Run
+from vesalius.data.ranks import by_first, own_device, rank
 from vesalius.studies.inputs import in_splits
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.recipe import Recipe, Stage, stage_function
@@ -65,18 +66,23 @@ def run_study(
 ) -> Run:
     """Run a study from its recipe to its page; called again, it goes on where it was stopped.
 
+    The ranks of a job (``vesalius.data.ranks``) train and embed together; the first alone evaluates
+    and writes.
+
     Raises:
         VesaliusError: the data, the model or a stage cannot do what the recipe asks.
     """
-    run = Run.open(folder or default_folder(recipe), kept(recipe))
-    with _log_into(run.file("log.txt")):
+    device, first = own_device(device), rank() == 0
+    run = by_first(lambda: Run.open(folder or default_folder(recipe), kept(recipe)))
+    with _log_into(run.file("log.txt")) if first else nullcontext():
         log.info("data: reading %s", recipe.data["reader"])
         cases = read_cases(recipe)
         log.info("model: loading %s", recipe.model["name"])
         model = load_model(recipe, cases, device)
         if any(stage.name in READS_TEXT for stage in stages(recipe)):
             model.require_text()
-        inspection = data.inspect(cases, workers=workers, progress=progress)
+        inspected: list[data.Inspection] = []
+        by_first(lambda: inspected.append(data.inspect(cases, workers=workers, progress=progress)))
         context = Context(
             run,
             cases,
@@ -86,18 +92,30 @@ def run_study(
             max_bad=recipe.max_bad,
             device=device,
             workers=workers,
-            progress=progress,
+            progress=progress and first,
         )
         outcomes: list[tuple[str, Outcome]] = []
-        for stage in stages(recipe):
-            log.info("%s", stage.name.replace("_", " "))
-            function = stage_function(stage.name)
-            outcome = function(context, **arguments(function, stage.settings))
-            outcomes.append((stage.name, outcome))
-            context = context.after(outcome)
-        write_scores(run, context.found.scores)
-        write_page(Finished(recipe, context, inspection, tuple(outcomes)))
+        last = len(stages(recipe)) - len(recipe.evaluate)
+        context = _through(stages(recipe)[:last], context, outcomes)
+
+        def finish() -> None:
+            after = _through(stages(recipe)[last:], context, outcomes)
+            write_scores(run, after.found.scores)
+            write_page(Finished(recipe, after, inspected[0], tuple(outcomes)))
+
+        by_first(finish)
     return run
+
+
+def _through(some: list[Stage], context: Context, outcomes: list[tuple[str, Outcome]]) -> Context:
+    """Go through stages, note what each leaves, and return what the next one sees."""
+    for stage in some:
+        log.info("%s", stage.name.replace("_", " "))
+        function = stage_function(stage.name)
+        outcome = function(context, **arguments(function, stage.settings))
+        outcomes.append((stage.name, outcome))
+        context = context.after(outcome)
+    return context
 
 
 def stages(recipe: Recipe) -> list[Stage]:

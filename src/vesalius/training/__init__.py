@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from vesalius.training.settings import (
     FINE_TUNING,
+    MATCHING,
     PRETRAINING,
     REACH,
     Conditions,
     Fit,
+    Matching,
     Optimisation,
     Reach,
 )
@@ -35,11 +37,13 @@ _HOMES = {
 
 __all__ = [
     "FINE_TUNING",
+    "MATCHING",
     "PRETRAINING",
     "REACH",
     "Classifier",
     "Conditions",
     "Fit",
+    "Matching",
     "Optimisation",
     "Reach",
     "Task",

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -48,10 +49,19 @@ class Progress:
 
 
 class Checkpoints:
-    """The checkpoints of one training, in one folder. ``settings`` are plain values for JSON."""
+    """The checkpoints of one training, in one folder. ``settings`` are plain values for JSON.
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+    ``average`` are further tensors, saved with the rest and restored in place.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        average: Mapping[str, Tensor] = MappingProxyType({}),
+    ) -> None:
         self.folder = folder
+        self.average = average
         self.settings = json.loads(json.dumps(dict(settings), allow_nan=False))
 
     def save(self, module: nn.Module, optimiser: Optimizer, progress: Progress) -> None:
@@ -59,6 +69,7 @@ class Checkpoints:
         tensors = {f"module/{name}": value for name, value in learnt(module).items()}
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{index}/{key}": value for key, value in state.items()}
+        tensors |= {f"average/{name}": value for name, value in self.average.items()}
         tensors["rng/cpu"] = torch.get_rng_state()
         device = _device(module)
         if device.type == "cuda":
@@ -102,6 +113,12 @@ class Checkpoints:
             index, _, key = name.partition("/")
             state.setdefault(int(index), {})[key] = value
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        for parameter, own in optimiser.state.items():  # fused kernels want one memory layout
+            for key, value in own.items():
+                if value.shape == parameter.shape:
+                    own[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        for name, value in self.average.items():
+            value.copy_(parts["average"][name])
         torch.set_rng_state(parts["rng"]["cpu"])
         device = _device(module)
         if device.type == "cuda" and "cuda" in parts["rng"]:
@@ -120,6 +137,12 @@ class Checkpoints:
                     f"{_short(there.get(key))} there and {_short(self.settings.get(key))} here; "
                     "choose another folder or delete that one"
                 )
+
+
+def recorded_settings(folder: Path) -> dict[str, Any]:
+    """Return the settings of the training in a folder (none where there is no checkpoint)."""
+    path = folder / LAST
+    return dict(_read(path)[1].get("settings", {})) if path.exists() else {}
 
 
 def learnt(module: nn.Module) -> dict[str, Tensor]:

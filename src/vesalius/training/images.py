@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vesalius.core import CaseSet
 from vesalius.data.loader import BadImages, Loader, Prepare
+from vesalius.data.ranks import world
 from vesalius.training.settings import Conditions
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class TrainingImages:
                 prepare,
                 bad=BadImages(len(cases), most=conditions.max_bad),
                 workers=conditions.workers,
-                cache_bytes=CACHE_BYTES * len(cases) // max(total, 1),
+                cache_bytes=CACHE_BYTES * len(cases) // (max(total, 1) * world()),
                 dtype="float16",
             )
             for name, cases in splits.items()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -20,13 +20,17 @@ from torch import nn
 from vesalius.core import TrainingError
 from vesalius.data.loader import in_groups
 from vesalius.data.progress import Advance, bar
+from vesalius.data.ranks import agreed, by_first, rank
 from vesalius.training.checkpoint import Checkpoints, Progress, only_one
-from vesalius.training.peak import forget_peak, peak_mb
+from vesalius.training.distributed import begin_alike
+from vesalius.training.ema import Average
+from vesalius.training.memory import explained, forget_peak, peak_memory_mb, with_sizes
 from vesalius.training.optimiser import make_optimiser, set_rate
 from vesalius.training.running import Run, Task
 from vesalius.training.settings import Conditions, Fit, Optimisation
 from vesalius.training.step import learning_mode, measured, take_step
-from vesalius.training.tracking import Track
+from vesalius.training.towers import arranged
+from vesalius.training.tracking import NoTrack, Track
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
     Raises:
         TrainingError: the folder holds a training of other settings, the loss or a gradient is not
             finite (the last checkpoint is then as it was), or nothing can learn.
+        RankError: another rank of the job has ended.
         KeyboardInterrupt: after Ctrl-C, once the checkpoint is written.
     """
     folder = Path(conditions.folder)
@@ -46,14 +51,23 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
         if task.sizes[split] < least:
             raise TrainingError(f"{task.sizes[split]} {split} cases: {least} or more are needed")
     forget_peak(conditions.device)
-    with _random_state(conditions), _modes(task.module), only_one(folder):
+    with ExitStack() as stack:
+        for entered in (_random_state(conditions), _modes(task.module)):
+            stack.enter_context(entered)
+        by_first(lambda: _enter(stack, only_one(folder)))
         task.module.to(conditions.device)
+        stack.enter_context(arranged(task.module, conditions))
+        optimisation = with_sizes(task, optimisation, conditions)
+        stack.enter_context(explained(optimisation, conditions))
         optimiser = make_optimiser(task.parameters(), optimisation)
         settings = {**asdict(optimisation), "seed": conditions.seed, **task.settings}
-        checkpoints = Checkpoints(folder, settings)
+        decay = optimisation.ema
+        average = None if decay is None else Average(task.module, decay)
+        checkpoints = Checkpoints(folder, settings, average.tensors if average else {})
         progress = checkpoints.restore(task.module, optimiser) or Progress()
-        checkpoints.forget_others(progress.best_epoch)
-        run = Run(task, optimiser, optimisation, conditions, checkpoints, progress)
+        begin_alike(task.module, (progress.epoch, progress.step))
+        by_first(lambda: checkpoints.forget_others(progress.best_epoch))
+        run = Run(task, optimiser, optimisation, conditions, checkpoints, progress, average)
         if not progress.finished:
             _train(run)
         checkpoints.load_best(task.module, run.progress.best_epoch)
@@ -64,18 +78,19 @@ def _train(run: Run) -> None:
     """Go through the epochs that are left."""
     epochs, done = run.optimisation.epochs, run.total_step
     what, images = "training", run.task.sizes["train"]
-    track = Track(
+    first = rank() == 0
+    track = NoTrack() if not first else Track(
         Path(run.conditions.folder),
         epochs=run.progress.epoch,
         steps=done,
         tensorboard=run.conditions.tensorboard,
-    )
+    )  # fmt: skip
     shown = bar(
         what,
         epochs * images,
         unit="images",
         done=min(done * images // run.steps, epochs * images),
-        show=run.conditions.progress,
+        show=run.conditions.progress and first,
     )
     with run.interrupt, track, shown as advance:
         while not run.progress.finished:
@@ -83,12 +98,12 @@ def _train(run: Run) -> None:
             _end_epoch(run, track, _validate(run))
 
 
-def _learn(run: Run, track: Track, advance: Advance) -> None:
+def _learn(run: Run, track: Track | NoTrack, advance: Advance) -> None:
     """Take the steps of one epoch that are left."""
     epoch = run.progress.epoch
     rng = np.random.default_rng([run.conditions.seed, epoch])
     order_N = rng.permutation(run.task.sizes["train"])
-    groups = in_groups(order_N, run.optimisation.batch_size)
+    groups = in_groups(order_N, run.batch_size)
     first = run.progress.step
     learning_mode(run.task.module)
     batches = run.in_parts("train", groups[first:])
@@ -96,6 +111,8 @@ def _learn(run: Run, track: Track, advance: Advance) -> None:
         rate = set_rate(run.optimiser, run.rate_factor(run.total_step))
         loss_sum, weight_sum = take_step(run, groups[number], parts, number)
         progress = run.progress
+        if run.average is not None:
+            run.average.update(run.total_step + 1)
         run.move(
             step=progress.step + 1,
             loss_sum=progress.loss_sum + loss_sum,
@@ -106,29 +123,31 @@ def _learn(run: Run, track: Track, advance: Advance) -> None:
             track.write(epoch=epoch + 1, step=run.total_step, step_loss=loss, learning_rate=rate)
         note = f"epoch {epoch + 1}/{run.optimisation.epochs} loss {loss:.4f}"
         advance(len(groups[number]), note)
-        run.save_if_due()
-        run.stop_if_asked()
+        run.save_or_stop()
 
 
 def _validate(run: Run) -> float:
     """Return the mean loss over the validation split, in one fixed order."""
     rng = np.random.default_rng(run.conditions.seed)
     order_N = rng.permutation(run.task.sizes["validation"])
-    groups = in_groups(order_N, run.optimisation.batch_size)
+    groups = in_groups(order_N, run.batch_size)
     loss_sum = weight_sum = 0.0
     run.task.module.eval()
-    for parts in run.in_parts("validation", groups):
-        run.stop_if_asked()
-        loss, weight = measured(run, parts)
-        loss_sum, weight_sum = loss_sum + loss * weight, weight_sum + weight
+    with run.averaged():
+        for group, parts in zip(groups, run.in_parts("validation", groups), strict=True):
+            if run.stop_asked():
+                break
+            loss, weight = measured(run, group, parts)
+            loss_sum, weight_sum = loss_sum + loss * weight, weight_sum + weight
+    run.save_or_stop()  # saves, and must not save the average as the weights
     if weight_sum == 0:
         raise TrainingError("no validation case can be read and has a known truth")
     if not isfinite(loss_sum):
         raise TrainingError(f"the validation loss is not finite in epoch {run.progress.epoch + 1}")
-    return loss_sum / weight_sum
+    return agreed(loss_sum / weight_sum)
 
 
-def _end_epoch(run: Run, track: Track, validation_loss: float) -> None:
+def _end_epoch(run: Run, track: Track | NoTrack, validation_loss: float) -> None:
     """Keep the weights if they are the best so far, log, and save."""
     progress, patience = run.progress, run.optimisation.patience
     before = sum(entry["seconds"] for entry in progress.history)
@@ -144,7 +163,8 @@ def _end_epoch(run: Run, track: Track, validation_loss: float) -> None:
     best_epoch = progress.best_epoch
     if validation_loss < best:
         best_epoch = progress.epoch + 1
-        run.checkpoints.save_best(run.task.module, best_epoch)
+        with run.averaged():
+            by_first(lambda: run.checkpoints.save_best(run.task.module, best_epoch))
     epoch = progress.epoch + 1
     patient = patience is None or epoch - best_epoch < patience
     run.move(
@@ -161,7 +181,11 @@ def _end_epoch(run: Run, track: Track, validation_loss: float) -> None:
     track.write(step=run.total_step, **entry)
     log.info("epoch %d: loss %.4f, validation %.4f", epoch, entry["train_loss"], validation_loss)
     run.save()
-    run.checkpoints.forget_others(best_epoch)
+    by_first(lambda: run.checkpoints.forget_others(best_epoch))
+
+
+def _enter(stack: ExitStack, context: AbstractContextManager[None]) -> None:
+    stack.enter_context(context)
 
 
 @contextmanager
@@ -198,5 +222,7 @@ def _fit_of(run: Run) -> Fit:
             for parameter in group["params"]
         ),
         folder=Path(run.conditions.folder),
-        memory_mb=peak_mb(run.conditions.device),
+        memory_mb=peak_memory_mb(run.conditions.device),
+        batch_size=run.batch_size,
+        micro_batch=run.micro_batch,
     )

@@ -5,10 +5,8 @@ Legend of shapes: B batch, L tokens.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from math import log as ln
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,26 +14,33 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from vesalius.core import CaseSet, DataError
-from vesalius.objectives import objective as find_objective
+from vesalius.core import CaseSet, DataError, TrainingError
 from vesalius.training.augment import draw_jitter, jitter, shortened
 from vesalius.training.blocks import decayed_rates
+from vesalius.training.contrast import Contrast, bound
 from vesalius.training.fingerprint import cases_hash
+from vesalius.training.freezing import frozen
 from vesalius.training.images import TrainingImages
 from vesalius.training.known import KnownImages, KnownTexts
 from vesalius.training.loop import fit
+from vesalius.training.pairing import Pairing, paired, partly_paired
 from vesalius.training.running import Batch, Features
-from vesalius.training.settings import PRETRAINING, REACH, Conditions, Fit, Optimisation, Reach
+from vesalius.training.settings import (
+    MATCHING,
+    PRETRAINING,
+    REACH,
+    Conditions,
+    Fit,
+    Matching,
+    Optimisation,
+    Reach,
+)
 from vesalius.training.strategies import learning
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from vesalius.encoders import DualEncoder
-
-log = logging.getLogger(__name__)
-
-LARGEST_SCALE = ln(100)  # Radford et al. 2021, section 2.5
 
 
 def pretrain(
@@ -46,6 +51,7 @@ def pretrain(
     conditions: Conditions,
     optimisation: Optimisation = PRETRAINING,
     objective: str = "infonce",
+    matching: Matching = MATCHING,
     strategy: Literal["full", "last_blocks", "locked_image", "locked_text", "lora"] = "full",
     reach: Reach = REACH,
     augment: bool = True,
@@ -53,10 +59,12 @@ def pretrain(
     """Train the model in place on images and their texts; it ends with the best epoch's weights.
 
     Cases without a text are left out. Called again with the same settings, a stopped training goes
-    on from its folder.
+    on from its folder. Labels serve as findings to an objective that reads them; images whose
+    texts are equal form a group.
 
     Args:
         objective: a name of ``vesalius.objectives.OBJECTIVES``.
+        matching: the objective's settings, and which images meet which texts.
         strategy: ``full`` trains both towers, ``locked_image`` the text tower alone (LiT, Zhai et
             al. 2022) and ``locked_text`` the image tower alone, ``last_blocks`` the last blocks of
             both, ``lora`` low-rank changes of both, merged in the end. The logit scale learns by
@@ -66,41 +74,43 @@ def pretrain(
             out sentences of a text now and then.
 
     Raises:
-        ChoiceError: there is no such objective or strategy.
-        DataError: a split has no texts, or too many images are unreadable.
+        ChoiceError: there is no such objective or strategy, or it has no such setting.
+        DataError: a split has no texts, or no findings where they are read, or too many images are
+            unreadable.
         TrainingError: a tower does not allow the strategy; see also
             :func:`vesalius.training.fit`.
     """
-    splits = {
-        "train": _with_text(train, "train"),
-        "validation": _with_text(validation, "validation"),
-    }
+    contrast = Contrast.of(objective, matching.objective_settings)
+    known = _pairings(train, validation, contrast, matching, conditions.seed)
     settings = {
         "task": "pretrain",
         "objective": objective,
+        **asdict(matching),
         "strategy": strategy,
         **asdict(reach),
         "augment": augment,
         **{f"model.{key}": value for key, value in model.identity().items()},
-        **{f"{name}_cases": cases_hash(cases, texts=True) for name, cases in splits.items()},
+        **{
+            f"{name}_cases": cases_hash(own.cases, texts=True, labels=contrast.reads_findings)
+            for name, own in known.items()
+        },
     }
-    texts = {name: _words(cases) for name, cases in splits.items()}
-    tokens = {name: model.tokenize(own) for name, own in texts.items()}
-    sizes = {name: len(cases) for name, cases in splits.items()}
-    with learning(model, strategy, reach, seed=conditions.seed):
+    splits = {name: own.cases for name, own in known.items()}
+    contrast.prepare(model)
+    unread = () if "logit_scale" in contrast.reads else (model.logit_scale,)
+    with frozen(unread), learning(model, strategy, reach, seed=conditions.seed):
         images = TrainingImages(splits, model.preprocess, conditions)
-        image_once = strategy == "locked_image" and not augment
-        text_once = strategy == "locked_text" and not augment
+        tokens = {name: model.tokenize(own.texts) for name, own in known.items()}
+        once = None if augment else strategy
         task = _Pairs(
             module=model,
-            splits=splits,
-            texts=texts,
+            pairings=known,
             tokens=tokens,
             images=images,
-            contrast=find_objective(objective),
+            contrast=contrast,
             augment=augment,
-            known_images=KnownImages(images, sizes, model) if image_once else None,
-            known_texts=KnownTexts(tokens, model) if text_once else None,
+            known_images=KnownImages(images, splits, model) if once == "locked_image" else None,
+            known_texts=KnownTexts(tokens, model) if once == "locked_text" else None,
             settings=settings,
             rates=_rates(model, optimisation.learning_rate, reach.layer_decay),
         )
@@ -119,13 +129,17 @@ def _rates(
 
 @dataclass(frozen=True, slots=True)
 class _Views:
-    """How the images and texts of a batch are changed."""
+    """What a batch of images meets: its texts, and how both are changed (None: they are not)."""
 
-    changes_B6: Tensor
-    texts: NDArray[np.object_]
+    text_rows_B: NDArray[np.integer]
+    changes_B6: Tensor | None = None
+    texts: NDArray[np.object_] | None = None
 
     def __getitem__(self, places: list[int]) -> _Views:
-        return _Views(self.changes_B6[places], self.texts[places])
+        own_B = self.text_rows_B[places]
+        if self.changes_B6 is None or self.texts is None:
+            return _Views(own_B)
+        return _Views(own_B, self.changes_B6[places], self.texts[places])
 
 
 @dataclass(slots=True)
@@ -133,11 +147,10 @@ class _Pairs:
     """The task of the loop: each image finds its text."""
 
     module: Any
-    splits: dict[str, CaseSet]
-    texts: dict[str, list[str]]
+    pairings: dict[str, Pairing]
     tokens: dict[str, Tensor]
     images: TrainingImages
-    contrast: Callable[..., Tensor]
+    contrast: Contrast
     augment: bool
     known_images: KnownImages | None
     known_texts: KnownTexts | None
@@ -146,7 +159,7 @@ class _Pairs:
 
     @property
     def sizes(self) -> dict[str, int]:
-        return {name: len(cases) for name, cases in self.splits.items()}
+        return {name: len(own.cases) for name, own in self.pairings.items()}
 
     def parameters(self) -> list[tuple[nn.Parameter, float]]:
         return self.rates
@@ -154,54 +167,76 @@ class _Pairs:
     def batches(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[Batch]:
         yield from (self.known_images or self.images).batches(split, groups)
 
-    def draws(self, rows: NDArray[np.integer], generator: torch.Generator) -> _Views | None:
+    def draws(self, rows: NDArray[np.integer], generator: torch.Generator) -> _Views:
+        train = self.pairings["train"]
+        text_rows_B = train.draw(rows, generator)
         if not self.augment:
-            return None
+            return _Views(text_rows_B)
         changes_B6 = draw_jitter(len(rows), generator)
-        texts = [shortened(self.texts["train"][i], generator=generator) for i in rows]
-        return _Views(changes_B6, np.array(texts, dtype=object))
+        texts = [shortened(train.texts[i], generator=generator) for i in text_rows_B]
+        return _Views(text_rows_B, changes_B6, np.array(texts, dtype=object))
 
     def features(self, split: str, batch: Batch, draws: _Views | None) -> Features:
         rows_B, inputs = batch  # pixels, or features of a tower that stands still
         inputs = inputs.to(self.module.logit_scale.device, non_blocking=True)
-        tokens_BL = self.tokens[split][rows_B]
-        if draws is not None:
+        text_rows_B = self.pairings[split].own_N[rows_B] if draws is None else draws.text_rows_B
+        tokens_BL = self.tokens[split][text_rows_B]
+        if draws is not None and draws.changes_B6 is not None and draws.texts is not None:
             inputs = jitter(inputs, draws.changes_B6)
             tokens_BL = self.module.tokenize(list(draws.texts))
         encode_text = self.module.encode_text
         return {
             "image": self.module.encode_image(inputs) if self.known_images is None else inputs,
             "text": encode_text(tokens_BL) if self.known_texts is None
-            else self.known_texts(split, rows_B),
+            else self.known_texts(split, text_rows_B),
+            "text_row": torch.from_numpy(text_rows_B).to(inputs.device),
         }  # fmt: skip
 
     def objective(
         self, split: str, rows: NDArray[np.integer], features: Features
     ) -> tuple[Tensor, float]:
-        scale = self.module.logit_scale.exp()
-        loss = self.contrast(features["image"], features["text"], logit_scale=scale)
+        own, image_BD = self.pairings[split], features["image"]
+        text_rows_B = features["text_row"].cpu().numpy()
+        beside = {
+            "image_findings_BF": own.image_findings_NF[rows],
+            "text_findings_BF": own.text_findings_TF[text_rows_B],
+            "groups_B": own.groups_T[text_rows_B],
+        }
+        loss = self.contrast(
+            self.module,
+            image_BD,
+            features["text"],
+            **{key: torch.from_numpy(value).to(image_BD.device) for key, value in beside.items()},
+        )
         return loss, float(len(rows))
 
     def after_step(self) -> None:
-        with torch.no_grad():
-            self.module.logit_scale.clamp_(max=LARGEST_SCALE)
+        bound(self.module)
 
     def case_ids(self, split: str, rows: NDArray[np.integer]) -> list[str]:
-        return [str(case_id) for case_id in self.splits[split].case_ids[rows]]
+        return [str(case_id) for case_id in self.pairings[split].cases.case_ids[rows]]
 
 
-def _with_text(cases: CaseSet, split: str) -> CaseSet:
-    """Return the cases that have words."""
-    if cases.texts is None:
-        raise DataError(f"{cases.source}: the {split} cases have no texts to learn from")
-    has_N = np.array([bool(text and text.strip()) for text in cases.texts], dtype=bool)
-    if not has_N.any():
-        raise DataError(f"{cases.source}: the {split} cases have no texts to learn from")
-    if not has_N.all():
-        log.info("%s: %d of %d cases have no text", split, int((~has_N).sum()), len(cases))
-    return cases.select(has_N)
-
-
-def _words(cases: CaseSet) -> list[str]:
-    assert cases.texts is not None, "checked before"
-    return [str(text) for text in cases.texts]
+def _pairings(
+    train: CaseSet, validation: CaseSet, contrast: Contrast, matching: Matching, seed: int
+) -> dict[str, Pairing]:
+    """Return who meets whom; refuse an objective that would miss what it reads."""
+    if matching.decoupled and not contrast.reads_findings:
+        raise TrainingError(
+            f"decoupled images and texts need an objective that reads findings, and "
+            f"{contrast.name} reads none; choose semantic_matching"
+        )
+    if contrast.reads_findings:
+        for split, cases in (("train", train), ("validation", validation)):
+            if not cases.label_names:
+                raise DataError(
+                    f"{contrast.name} reads findings, and the {split} cases of {cases.source} "
+                    "have no labels; name their columns, or label their texts: findings=true"
+                )
+        if train.label_names != validation.label_names:
+            raise DataError(
+                f"train has the findings {', '.join(train.label_names)}; validation has "
+                f"{', '.join(validation.label_names)}"
+            )
+    chosen = partly_paired(train, pairs=matching.pairs, decoupled=matching.decoupled, seed=seed)
+    return {"train": chosen, "validation": paired(validation, "validation")}

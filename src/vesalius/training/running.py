@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import ceil
@@ -19,7 +20,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from vesalius.data.loader import in_groups
+from vesalius.data.ranks import any_of, by_first
 from vesalius.training.checkpoint import Checkpoints, Progress
+from vesalius.training.distributed import own_share
+from vesalius.training.ema import Average
 from vesalius.training.interrupt import Interrupt
 from vesalius.training.schedule import rate_factor
 from vesalius.training.settings import Conditions, Optimisation
@@ -88,15 +92,28 @@ class Run:
     conditions: Conditions
     checkpoints: Checkpoints
     progress: Progress
+    average: Average | None = None
     interrupt: Interrupt = field(default_factory=Interrupt)
     saved_at: float = field(default_factory=monotonic)
     save_cost: float = 0.0
     clock: float = field(default_factory=monotonic)
 
     @property
+    def batch_size(self) -> int:
+        size = self.optimisation.batch_size
+        assert isinstance(size, int), "auto is replaced before a run begins"
+        return size
+
+    @property
+    def micro_batch(self) -> int | None:
+        size = self.optimisation.micro_batch
+        assert not isinstance(size, str), "auto is replaced before a run begins"
+        return size
+
+    @property
     def steps(self) -> int:
         """The steps of an epoch."""
-        return len(in_groups(np.arange(self.task.sizes["train"]), self.optimisation.batch_size))
+        return len(in_groups(np.arange(self.task.sizes["train"]), self.batch_size))
 
     @property
     def device(self) -> torch.device:
@@ -116,32 +133,40 @@ class Run:
     def save(self) -> None:
         self.move()
         began = monotonic()
-        self.checkpoints.save(self.task.module, self.optimiser, self.progress)
+        by_first(lambda: self.checkpoints.save(self.task.module, self.optimiser, self.progress))
         self.saved_at = monotonic()
         self.save_cost = self.saved_at - began
 
-    def save_if_due(self) -> None:
+    def save_or_stop(self) -> None:
+        """Save if it is time, or if Ctrl-C asks to stop; every rank comes here equally often."""
         wait = max(self.conditions.save_every, SAVING_SHARE * self.save_cost)
-        if monotonic() - self.saved_at >= wait:
+        stop, due = any_of(self.interrupt.asked, monotonic() - self.saved_at >= wait)
+        if stop or due:
             self.save()
-
-    def stop_if_asked(self) -> None:
-        if self.interrupt.asked:
-            self.save()
+        if stop:
             log.info("stopped by Ctrl-C; the training goes on from %s", self.conditions.folder)
             raise KeyboardInterrupt
 
+    def stop_asked(self) -> bool:
+        """Return whether any rank was asked to stop; every rank comes here equally often."""
+        return any_of(self.interrupt.asked, False)[0]
+
     def in_parts(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[list[Batch]]:
-        """Yield each batch in parts of at most ``micro_batch`` cases, and of two or more."""
-        most = self.optimisation.micro_batch
-        cuts = [
-            np.array_split(group, 1 if most is None else min(ceil(len(group) / most),
-                           max(len(group) // 2, 1)))
-            for group in groups
-        ]  # fmt: skip
+        """Yield this rank's share of each batch, in parts."""
+        cuts = [self._cut(own_share(group)) for group in groups]
         found = self.task.batches(split, [part for cut in cuts for part in cut])
         for cut in cuts:
             yield list(islice(found, len(cut)))
+
+    def all_parts(self, split: str, group: NDArray[np.integer]) -> list[Batch]:
+        """Return a whole batch in parts."""
+        return list(self.task.batches(split, self._cut(group)))
+
+    def _cut(self, rows: NDArray[np.integer]) -> list[NDArray[np.integer]]:
+        """Cut rows into parts of at most ``micro_batch`` cases, and of two or more."""
+        most = self.micro_batch
+        count = 1 if most is None else min(ceil(len(rows) / most), max(len(rows) // 2, 1))
+        return np.array_split(rows, count)
 
     def rate_factor(self, step: int) -> float:
         """Return what the learning rate is multiplied by at a step, counted over all epochs."""
@@ -152,6 +177,10 @@ class Run:
             warmup=round(self.optimisation.warmup * steps),
             schedule=self.optimisation.schedule,
         )
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Return the context in which the module holds the weights that are validated and kept."""
+        return nullcontext() if self.average is None else self.average.in_place()
 
     def precision(self) -> Any:
         """Return the context in which the loss is computed."""

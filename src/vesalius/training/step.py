@@ -3,7 +3,8 @@
 A batch may be larger than what memory holds of its activations. Its parts (``micro_batch``) are
 then encoded twice: first without gradient, so that the objective sees the features of the whole
 batch, then again with it, one part at a time, with the objective's gradient put in at the features
-(gradient caching, Gao et al. 2021). The gradient is that of the whole batch.
+(gradient caching, Gao et al. 2021). The gradient is that of the whole batch. Over many ranks each
+encodes its share, and the objective sees the features of all (:mod:`vesalius.training.distributed`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from vesalius.core import TrainingError
+from vesalius.data.ranks import rank, world
+from vesalius.training.batch_norm import one_batch
+from vesalius.training.distributed import Shares, average_gradients, gathered, shares
 from vesalius.training.running import Batch, Features, Run
 
 if TYPE_CHECKING:
@@ -34,31 +38,38 @@ def take_step(
 ) -> tuple[float, float]:
     """Take one step over the parts of a batch; return the sums of loss × weight and of weight.
 
-    ``group`` are the rows that were asked for, of which unreadable ones are missing in ``parts``;
-    ``number`` is that of the batch in the epoch.
+    ``group`` are the rows that were asked for, of which unreadable ones are missing in ``parts``,
+    this rank's share; ``number`` is that of the batch in the epoch.
     """
     task = run.task
     generator = _generator(run.conditions.seed, run.progress.epoch, number)
     draws = task.draws(group, generator)
     place = {int(row): i for i, row in enumerate(group)}
+    least = 1 if run.optimisation.micro_batch is None else 2
+    whole, parts = _dealt(run, "train", group, parts, least)
+    rows_B = whole.rows_B
+    if len(rows_B) < 2:  # batch normalisation and contrast need two
+        return 0.0, 0.0
     pieces = [
         (batch, None if draws is None else draws[[place[int(row)] for row in batch[0]]])
         for batch in parts
-        if len(batch[0]) > 1  # batch normalisation and contrast need two
     ]
-    if not pieces:
-        return 0.0, 0.0
-    rows_B = np.concatenate([batch[0] for batch, _ in pieces])
+    if world() > 1:  # dropout is each rank's own where it has images of its own
+        who = rank() if whole.parted else 0
+        torch.manual_seed(_seed(run.conditions.seed, run.progress.epoch, number, who))
     run.optimiser.zero_grad(set_to_none=True)
     if len(pieces) == 1:
         ((batch, own),) = pieces
-        with run.precision():
-            loss, weight = task.objective("train", rows_B, task.features("train", batch, own))
+        parted = whole.parted and run.optimisation.micro_batch is None
+        with run.precision(), one_batch(task.module, parted=parted):
+            features = gathered(task.features("train", batch, own), whole)
+            loss, weight = task.objective("train", rows_B, features)
         value = _finite(run, loss, rows_B)
         if loss.requires_grad:
             loss.backward()
     else:
-        value, weight = _cached(run, pieces, rows_B)
+        value, weight = _cached(run, pieces, whole)
+    average_gradients(p for owned in run.optimiser.param_groups for p in owned["params"])
     gradients = [
         parameter.grad
         for owned in run.optimiser.param_groups
@@ -69,21 +80,39 @@ def take_step(
         norm = float(nn.utils.get_total_norm(gradients))
         if not isfinite(norm):
             raise _not_finite(run, f"the gradient's length is {norm}", rows_B)
+        most = run.optimisation.clip
+        if most is not None and norm > most:
+            torch._foreach_mul_(gradients, most / norm)
         run.optimiser.step()
         task.after_step()
     return value * weight, weight
 
 
-def measured(run: Run, parts: Sequence[Batch]) -> tuple[float, float]:
+def measured(run: Run, group: NDArray[np.integer], parts: Sequence[Batch]) -> tuple[float, float]:
     """Return the validation loss of a batch and its weight."""
-    parts = [batch for batch in parts if len(batch[0])]
+    whole, parts = _dealt(run, "validation", group, parts, 1)
     if not parts:
         return 0.0, 0.0
     with torch.no_grad(), run.precision():
-        features = joined([run.task.features("validation", batch, None) for batch in parts])
-        rows_B = np.concatenate([batch[0] for batch in parts])
-        loss, weight = run.task.objective("validation", rows_B, features)
+        own = joined([run.task.features("validation", batch, None) for batch in parts])
+        loss, weight = run.task.objective("validation", whole.rows_B, gathered(own, whole))
     return loss.item(), weight
+
+
+def _dealt(
+    run: Run, split: str, group: NDArray[np.integer], parts: Sequence[Batch], least: int
+) -> tuple[Shares, list[Batch]]:
+    """Return who has which rows of a batch, and this rank's parts of ``least`` cases or more."""
+    kept = [batch for batch in parts if len(batch[0]) >= least]
+    found = shares(group, _rows(kept))
+    if found is None:  # a rank has nothing: each takes all
+        kept = [b for b in run.all_parts(split, group) if len(b[0]) >= least]
+        found = Shares((_rows(kept),))
+    return found, kept
+
+
+def _rows(parts: Sequence[Batch]) -> NDArray[np.integer]:
+    return np.concatenate([np.empty(0, dtype=np.intp), *(batch[0] for batch in parts)])
 
 
 def learning_mode(module: nn.Module) -> None:
@@ -100,18 +129,19 @@ def joined(features: Sequence[Features]) -> Features:
     return {name: torch.cat([part[name] for part in features]) for name in features[0]}
 
 
-def _cached(
-    run: Run, pieces: Sequence[tuple[Batch, Any]], rows_B: NDArray[np.integer]
-) -> tuple[float, float]:
+def _cached(run: Run, pieces: Sequence[tuple[Batch, Any]], whole: Shares) -> tuple[float, float]:
     """Put the whole batch's gradient into the parameters, with one part's activations at a time."""
-    task, states, found = run.task, [], []
+    task, rows_B, states, found = run.task, whole.rows_B, [], []
     with torch.no_grad(), run.precision(), _statistics_still(task.module):
         for batch, own in pieces:
             states.append(_RandomState.now(run.device))
             found.append(task.features("train", batch, own))
-    features = {name: value.requires_grad_() for name, value in joined(found).items()}
+    features = {
+        name: value.requires_grad_(value.is_floating_point())
+        for name, value in joined(found).items()
+    }
     with run.precision():
-        loss, weight = task.objective("train", rows_B, features)
+        loss, weight = task.objective("train", rows_B, gathered(features, whole))
     value = _finite(run, loss, rows_B)
     if not loss.requires_grad:
         return value, weight
@@ -180,8 +210,12 @@ def _finite(run: Run, loss: Tensor, rows_B: NDArray[np.integer]) -> float:
 
 
 def _generator(seed: int, epoch: int, batch: int) -> torch.Generator:
-    state = np.random.SeedSequence([seed, epoch, batch]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+    return torch.Generator().manual_seed(_seed(seed, epoch, batch))
+
+
+def _seed(*parts: int) -> int:
+    state = np.random.SeedSequence(parts).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
 
 
 def _not_finite(run: Run, what: str, rows_B: NDArray[np.integer]) -> TrainingError:

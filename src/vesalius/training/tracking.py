@@ -56,6 +56,16 @@ class Track:
             self._board.close()
 
 
+class NoTrack:
+    """What a rank other than the first writes down: nothing."""
+
+    def write(self, **values: float) -> None: ...
+    def __enter__(self) -> NoTrack:
+        return self
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
 def _lines(path: Path) -> list[dict[str, Any]]:
     """Return the whole lines of a log; a kill may have cut the last one."""
     if not path.exists():
