@@ -65,10 +65,9 @@ def pretrain(
     Args:
         objective: a name of ``vesalius.objectives.OBJECTIVES``.
         matching: the objective's settings, and which images meet which texts.
-        strategy: ``full`` trains both towers, ``locked_image`` the text tower alone (LiT, Zhai et
-            al. 2022) and ``locked_text`` the image tower alone, ``last_blocks`` the last blocks of
-            both, ``lora`` low-rank changes of both, merged in the end. The logit scale learns by
-            all. A locked tower's features are computed once where nothing is augmented.
+        strategy: ``full``, ``last_blocks`` and ``lora`` train both towers, ``locked_image`` (LiT,
+            Zhai et al. 2022) and ``locked_text`` the other one. The logit scale learns by all. A
+            locked tower's features are computed once where nothing is augmented.
         reach: how many blocks, of which rank, how much slower the lower layers learn.
         augment: turn, shift, zoom and relight each training image a little, never flip it; leave
             out sentences of a text now and then.
@@ -77,8 +76,7 @@ def pretrain(
         ChoiceError: there is no such objective or strategy, or it has no such setting.
         DataError: a split has no texts, or no findings where they are read, or too many images are
             unreadable.
-        TrainingError: a tower does not allow the strategy; see also
-            :func:`vesalius.training.fit`.
+        TrainingError: a tower does not allow the strategy; see ``fit``.
     """
     contrast = Contrast.of(objective, matching.objective_settings)
     known = _pairings(train, validation, contrast, matching, conditions.seed)
@@ -97,11 +95,11 @@ def pretrain(
     }
     splits = {name: own.cases for name, own in known.items()}
     contrast.prepare(model)
+    once = None if augment else strategy
     unread = () if "logit_scale" in contrast.reads else (model.logit_scale,)
     with frozen(unread), learning(model, strategy, reach, seed=conditions.seed):
         images = TrainingImages(splits, model.preprocess, conditions)
         tokens = {name: model.tokenize(own.texts) for name, own in known.items()}
-        once = None if augment else strategy
         task = _Pairs(
             module=model,
             pairings=known,
