@@ -54,9 +54,9 @@ def test_the_weights_come_back_exactly_also_after_an_error():
 def test_the_average_is_what_is_validated_and_kept(micro, make_cohort, conditions, monkeypatch):
     seen, measured = [], loop.measured
 
-    def noted(run, parts):
+    def noted(run, *batch):
         seen.append(run.task.module.image[1].weight.detach().clone())
-        return measured(run, parts)
+        return measured(run, *batch)
 
     monkeypatch.setattr(loop, "measured", noted)
     fit = pretrain(

@@ -230,9 +230,9 @@ def test_ctrl_c_while_the_average_is_validated_saves_the_weights_under_way(
     pretrain(whole, *cases, conditions=other, optimisation=optimisation)
     measured = loop.measured
 
-    def pressed(run, parts):
+    def pressed(run, *batch):
         os.kill(os.getpid(), signal.SIGINT)
-        return measured(run, parts)
+        return measured(run, *batch)
 
     monkeypatch.setattr(loop, "measured", pressed)
     with pytest.raises(KeyboardInterrupt):

@@ -65,9 +65,9 @@ def batch_text(
 {lines}
 #SBATCH --requeue
 
-# A task is a rank. {SECONDS_TO_SAVE} seconds before the time is up each is told to stop: it saves and ends with
-# code {STOPPED}, and the job goes back into the queue. It does so too when it is preempted. The same
-# command then goes on from the last checkpoint.
+# A task is a rank. {SECONDS_TO_SAVE} seconds before the time is up each is told to stop:
+# it saves and ends with code {STOPPED}, and the job goes back into the queue. It does so too
+# when it is preempted. The same command then goes on from the last checkpoint.
 
 cd {shlex.quote(str(place))} || exit 1
 export MASTER_ADDR="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"

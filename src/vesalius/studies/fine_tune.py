@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from vesalius.core.files import slug
+from vesalius.data.ranks import by_first
 from vesalius.embedding import encode
 from vesalius.evaluation import linear_probe as fit_probe
 from vesalius.reporting import Section
@@ -51,9 +52,8 @@ def fine_tune(
         init=probe,
         augment=augment,
     )
-    save_classifier(
-        classifier, context.run.file("classifiers", slug(title)), origin=origin_of(context.run)
-    )
+    kept = context.run.file("classifiers", slug(title))
+    by_first(lambda: save_classifier(classifier, kept, origin=origin_of(context.run)))
     evaluated = in_splits(cases, "validation", "test")
     predictions = predict(
         classifier,

@@ -34,7 +34,7 @@ def one_batch(module: nn.Module, *, parted: bool) -> Iterator[None]:
         yield
         return
     for part in norms:
-        part.forward = partial(_normalised, part)
+        cast("Any", part).forward = partial(_normalised, part)
     try:
         yield
     finally:

@@ -55,9 +55,8 @@ def fine_tune(
     ``train.task`` says; unknown labels take no part.
 
     Args:
-        strategy: ``full`` trains image tower and head, ``head`` the head alone (features are then
-            computed once, unless images are augmented), ``last_blocks`` the tower's last blocks
-            and the head, ``lora`` low-rank changes and the head; the changes are merged in the end.
+        strategy: ``full`` trains tower and head, ``head`` the head alone (by features computed
+            once, unless images are augmented), ``last_blocks`` and ``lora`` part of the tower.
         reach: how many blocks, of which rank, how much slower the lower layers learn.
         head_learning_rate: of the head; by default that of ``optimisation``.
         init: a linear probe to start the head from (LP-then-FT, Kumar et al. 2022); by default the
@@ -67,8 +66,7 @@ def fine_tune(
     Raises:
         DataError: there are no labels, the splits' labels differ, or too many images are
             unreadable.
-        TrainingError: ``init`` does not fit, or the tower does not allow the strategy; see also
-            :func:`vesalius.training.fit`.
+        TrainingError: ``init`` does not fit, the tower does not allow the strategy; see ``fit``.
     """
     _check_labels(train, validation)
     classifier = Classifier(
@@ -96,21 +94,16 @@ def fine_tune(
         learning(encoder, strategy, reach, seed=conditions.seed, words=False),
     ):
         images = TrainingImages(splits, model.preprocess, conditions)
-        sizes = {name: len(cases) for name, cases in splits.items()}
         once = strategy == "head" and not augment
-        tower = encoder.image
         task = _Labels(
             module=classifier,
             splits=splits,
             images=images,
             loss=supervised_loss(train.task),
             augment=augment,
-            known=KnownImages(images, sizes, encoder) if once else None,
+            known=KnownImages(images, splits, encoder) if once else None,
             settings=settings,
-            rates=[
-                *((parameter, head_rate) for parameter in classifier.head.parameters()),
-                *decayed_rates(tower, optimisation.learning_rate, reach.layer_decay),
-            ],
+            rates=(optimisation.learning_rate, reach.layer_decay, head_rate),
         )
         return classifier, fit(task, optimisation=optimisation, conditions=conditions)
 
@@ -126,14 +119,18 @@ class _Labels:
     augment: bool
     known: KnownImages | None
     settings: dict[str, Any]
-    rates: list[tuple[nn.Parameter, float]]
+    rates: tuple[float, float | None, float]
 
     @property
     def sizes(self) -> dict[str, int]:
         return {name: len(cases) for name, cases in self.splits.items()}
 
     def parameters(self) -> list[tuple[nn.Parameter, float]]:
-        return self.rates
+        rate, decay, head_rate = self.rates
+        return [
+            *((parameter, head_rate) for parameter in self.module.head.parameters()),
+            *decayed_rates(self.module.encoder.image, rate, decay),
+        ]
 
     def batches(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[Batch]:
         yield from (self.known or self.images).batches(split, groups)

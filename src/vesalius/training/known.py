@@ -5,7 +5,7 @@ Legend of shapes: B batch, D width, L tokens, N cases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,9 +30,9 @@ class KnownImages:
     """
 
     def __init__(
-        self, images: TrainingImages, sizes: Mapping[str, int], encoder: DualEncoder
+        self, images: TrainingImages, splits: Mapping[str, Sized], encoder: DualEncoder
     ) -> None:
-        self._images, self._sizes, self._encoder = images, sizes, encoder
+        self._images, self._splits, self._encoder = images, splits, encoder
         self._found: dict[str, dict[int, Tensor]] = {}
 
     def batches(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[Batch]:
@@ -47,7 +47,7 @@ class KnownImages:
 
     def _compute(self, split: str) -> dict[int, Tensor]:
         found: dict[int, Tensor] = {}
-        for rows_B, pixels_BCHW in self._images.batches(split, _groups(self._sizes[split])):
+        for rows_B, pixels_BCHW in self._images.batches(split, _groups(len(self._splits[split]))):
             if len(rows_B):
                 features_BD = _precisely(self._encoder, self._encoder.encode_image, pixels_BCHW)
                 found.update(zip(rows_B.tolist(), features_BD, strict=True))

@@ -65,20 +65,18 @@ def pretrain(
     Args:
         objective: a name of ``vesalius.objectives.OBJECTIVES``.
         matching: the objective's settings, and which images meet which texts.
-        strategy: ``full`` trains both towers, ``locked_image`` the text tower alone (LiT, Zhai et
-            al. 2022) and ``locked_text`` the image tower alone, ``last_blocks`` the last blocks of
-            both, ``lora`` low-rank changes of both, merged in the end. A locked tower's features
-            are computed once where nothing is augmented.
+        strategy: ``full``, ``last_blocks`` and ``lora`` train both towers, ``locked_image`` (LiT,
+            Zhai et al. 2022) and ``locked_text`` the other one. The logit scale learns by all. A
+            locked tower's features are computed once where nothing is augmented.
         reach: how many blocks, of which rank, how much slower the lower layers learn.
         augment: turn, shift, zoom and relight each training image a little, never flip it; leave
             out sentences of a text now and then.
 
     Raises:
-        ChoiceError: there is no such objective or strategy, or the objective has no such setting.
+        ChoiceError: there is no such objective or strategy, or it has no such setting.
         DataError: a split has no texts, or no findings where they are read, or too many images are
             unreadable.
-        TrainingError: a tower does not allow the strategy; see also
-            :func:`vesalius.training.fit`.
+        TrainingError: a tower does not allow the strategy; see ``fit``.
     """
     contrast = Contrast.of(objective, matching.objective_settings)
     known = _pairings(train, validation, contrast, matching, conditions.seed)
@@ -95,15 +93,13 @@ def pretrain(
             for name, own in known.items()
         },
     }
-    tokens = {name: model.tokenize(own.texts) for name, own in known.items()}
-    sizes = {name: len(own.cases) for name, own in known.items()}
+    splits = {name: own.cases for name, own in known.items()}
     contrast.prepare(model)
-    scale = () if "logit_scale" in contrast.reads else (model.logit_scale,)
-    with learning(model, strategy, reach, seed=conditions.seed), frozen(scale):
-        splits = {name: own.cases for name, own in known.items()}
+    once = None if augment else strategy
+    unread = () if "logit_scale" in contrast.reads else (model.logit_scale,)
+    with frozen(unread), learning(model, strategy, reach, seed=conditions.seed):
         images = TrainingImages(splits, model.preprocess, conditions)
-        image_once = strategy == "locked_image" and not augment
-        text_once = strategy == "locked_text" and not augment
+        tokens = {name: model.tokenize(own.texts) for name, own in known.items()}
         task = _Pairs(
             module=model,
             pairings=known,
@@ -111,8 +107,8 @@ def pretrain(
             images=images,
             contrast=contrast,
             augment=augment,
-            known_images=KnownImages(images, sizes, model) if image_once else None,
-            known_texts=KnownTexts(tokens, model) if text_once else None,
+            known_images=KnownImages(images, splits, model) if once == "locked_image" else None,
+            known_texts=KnownTexts(tokens, model) if once == "locked_text" else None,
             settings=settings,
             rates=_rates(model, optimisation.learning_rate, reach.layer_decay),
         )
