@@ -76,4 +76,5 @@ def fine_tune(
         predictions={title: replace(predictions, method=title)},
         images=images,
         sections=(section,),
+        fits={title: fit},
     )
