@@ -20,6 +20,7 @@ def fine_tune(
     context: Context,
     *,
     title: str = "fine-tune",
+    labels: float = 1.0,
     strategy: Literal["full", "head"] = "full",
     start: Literal["probe", "random"] = "probe",
     head_learning_rate: float | None = None,
@@ -29,9 +30,10 @@ def fine_tune(
     """Train the image tower and a linear head on the labels (``full``), or the head alone.
 
     ``start=probe`` sets the head to the linear probe's first (LP-then-FT, Kumar et al. 2022);
-    ``random`` is how the IU-Xray study starts.
+    ``random`` is how the IU-Xray study starts. ``labels`` is the share of the training cases whose
+    labels are used (``label_share/v1``).
     """
-    cases = labelled(context, "fine_tune")
+    cases = labelled(context, "fine_tune", share=labels)
     probe = None
     if start == "probe":
         _, probe = fit_probe(image_features(context, "train", "validation"), cases)
