@@ -8,7 +8,11 @@ from vesalius.studies.outcome import Context, Outcome
 
 
 def knn(
-    context: Context, *, title: str = "kNN", k: int = 20, temperature: float = 0.07,
+    context: Context,
+    *,
+    title: str = "kNN",
+    k: int = 20,
+    temperature: float = 0.07,
     labels: float = 1.0,
 ) -> Outcome:
     """Vote among the k training cases of highest cosine, weighted by exp(cosine / temperature).

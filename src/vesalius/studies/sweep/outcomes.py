@@ -21,7 +21,14 @@ MEASURES = {
     "multilabel": ("macro_auroc", "macro_average_precision", "macro_f1"),
     "multiclass": ("macro_auroc", "accuracy", "balanced_accuracy"),
 }
-OTHERS = ("image_to_text_r@1", "image_to_text_r@10", "text_to_image_r@10", "separability")
+OTHERS = (
+    "medmnist_auc",
+    "medmnist_acc",
+    "image_to_text_r@1",
+    "image_to_text_r@10",
+    "text_to_image_r@10",
+    "separability",
+)
 Places = Sequence[tuple[Arm, int, Path]]
 
 
