@@ -18,7 +18,8 @@ def scored(truths_NC, scores_NC, task):
     return [score.value for score in found]
 
 
-def test_multi_label(rng=np.random.default_rng(0)):
+def test_multi_label():
+    rng = np.random.default_rng(0)
     truths_NC = (rng.random((200, 5)) < 0.3).astype(float)
     scores_NC = rng.random((200, 5))
     peer = [f(truths_NC, scores_NC, "multi-label, binary-class")
@@ -27,7 +28,8 @@ def test_multi_label(rng=np.random.default_rng(0)):
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_one_of_several_classes_and_binary(classes, rng=np.random.default_rng(1)):
+def test_one_of_several_classes_and_binary(classes):
+    rng = np.random.default_rng(1)
     class_N = rng.integers(0, classes, 150)
     scores_NC = rng.dirichlet(np.ones(classes), 150)
     task = "binary-class" if classes == 2 else "multi-class"

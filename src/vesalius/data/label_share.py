@@ -2,8 +2,8 @@
 
 Protocol ``label_share/v1``, never edited in place: one order of the training patients is dealt from
 the seed: each next one has the state (a label present, or absent) that lags most behind its share;
-a share takes the beginning. So 1 % lies within 10 %, and 10 % within 100 %. Where a label has positives and
-negatives, the beginning holds one of each. Only labels of the training split are looked at.
+a share takes the beginning. So 1 % lies within 10 %, and 10 % within 100 %. Where a label has
+positives and negatives, the beginning holds one of each. Only labels of the training split are looked at.
 
 Legend: N cases, P patients, C labels.
 """

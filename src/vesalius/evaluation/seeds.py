@@ -158,7 +158,8 @@ def _prepared(
     ledgers: Sequence[Predictions], measure: str
 ) -> tuple[list[Predictions], list[Float[np.ndarray, "N C"]]]:
     """Return the test rows in one order of cases, and what the measure takes of each."""
-    tests, inputs = [], []
+    tests: list[Predictions] = []
+    inputs = []
     for ledger in ledgers:
         test = ledger if ledger.splits is None else ledger.split("test")
         test = test.select(np.argsort(test.case_ids))

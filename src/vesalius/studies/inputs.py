@@ -23,7 +23,10 @@ def in_splits(cases: CaseSet, *names: str) -> CaseSet:
 
 
 def labelled(context: Context, stage: str, *, share: float = 1.0) -> CaseSet:
-    """Return the cases (of training, the share whose labels may be used), or say that the stage needs labels that are not there."""
+    """Return the cases, or say that the stage needs labels that are not there.
+
+    Of the training cases only the share stays whose labels may be used.
+    """
     if not context.cases.label_names:
         raise DataError(
             f"{stage} needs labels, and {context.cases.source or 'this set'} has none; "

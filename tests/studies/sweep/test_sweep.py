@@ -1,4 +1,4 @@
-"""A sweep puts arms side by side on the same cases, refuses bad levels, and goes on when stopped."""
+"""A sweep puts arms side by side on the same cases, refuses bad levels, goes on when stopped."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The arms of a sweep: every combination of levels is an ordinary recipe, checked before any work."""
+"""The arms of a sweep: every combination of levels is an ordinary recipe, checked first."""
 
 from __future__ import annotations
 

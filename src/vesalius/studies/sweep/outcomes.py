@@ -102,7 +102,7 @@ def differences(
                 seed=seed,
             )
             found.append(Difference(first, second, method, score, tested.p_value, nan))
-    corrected = holm(np.array([own.p_value for own in found])) if found else []
+    corrected = holm([own.p_value for own in found])
     return [replace(own, p_holm=float(p)) for own, p in zip(found, corrected, strict=True)]
 
 
@@ -153,6 +153,7 @@ def _others(arm: Arm, scores: Sequence[Mapping[str, Any]]) -> list[Result]:
             note = "interval: the seeds' own bounds, averaged" if len(known) > 1 else ""
             values = [one["value"] for one in known]
             score = Score(name, float(np.mean(values)), low, high, n=known[0]["n"],
-                          protocol=known[0]["protocol"], clusters=known[0]["clusters"], note=note)  # fmt: skip
+                          protocol=known[0]["protocol"], clusters=known[0]["clusters"],
+                          note=note)  # fmt: skip
             found.append(Result(arm, method, score, spread(values)))
     return found

@@ -29,7 +29,6 @@ from vesalius.reporting import (
 from vesalius.reporting.blocks import Cell
 from vesalius.reporting.measures import measure as named
 from vesalius.studies.recipe import Recipe
-from vesalius.studies.sweep.arms import arms_of
 from vesalius.studies.sweep.outcomes import (
     Difference,
     Places,
@@ -98,7 +97,7 @@ def _by_method(found: Sequence[Result]) -> dict[str, list[Score]]:
 
 def _measured(recipe: Recipe, found: Sequence[Result]) -> list[Section]:
     """Return a section a measure: its figure and its table."""
-    sections = []
+    sections: list[Section] = []
     for measure in dict.fromkeys(own.score.name for own in found):
         own = [one for one in found if one.score.name == measure]
         blocks: list[Block] = [_figure(recipe, own, measure), _table(recipe, own, measure)]
@@ -109,7 +108,7 @@ def _measured(recipe: Recipe, found: Sequence[Result]) -> list[Section]:
 def _table(recipe: Recipe, found: Sequence[Result], measure: str) -> Table:
     known = named(measure)
     marks = bool(known.better or known.chance is not None)
-    columns = [
+    columns: list[Column | str] = [
         "Arm" if not recipe.vary else next(iter(recipe.vary)),
         *list(recipe.vary)[1:],
         "Method",
@@ -193,7 +192,8 @@ def _learning(places: Places) -> list[Section]:
     note = (
         "Minutes: the mean over seeds. Memory: the highest of the seeds; on a CPU, the process's."
     )
-    return [Section("How they learnt, and what it cost", "", [*blocks, Table(columns, rows, notes=[note])])]  # fmt: skip
+    blocks.append(Table(columns, rows, notes=[note]))
+    return [Section("How they learnt, and what it cost", "", blocks)]
 
 
 def _mean_curve(runs: Sequence[Mapping[str, list[dict[str, float]]]]) -> list[float]:
