@@ -1,6 +1,6 @@
 """Few labels: a share of the training cases keeps its labels, drawn by patient and nested.
 
-Protocol ``label_share/v1``, never edited in place: the training patients are put in one order, drawn
+Protocol ``label_share/v1``, never edited in place: training patients are put in one order, drawn
 from the seed, in which each next one has the state (a label present, or absent) that lags most
 behind its share; a share takes the beginning. So 1 % lies within 10 %, and 10 % within 100 %. Where
 a label has positives and negatives, the beginning holds one of each. Only labels of the training

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from vesalius.core import Run, VesaliusError
+from vesalius.data.ranks import agreed, by_first
 from vesalius.studies.recipe import Recipe
 from vesalius.studies.runner import kept, run_study
 from vesalius.studies.sweep.arms import all_recipes, seeds_of, start_folder, start_recipe
@@ -35,18 +36,19 @@ def run_sweep(
     starts = [] if recipe.start is None else [
         (start_folder(folder, seed), start_recipe(recipe, seed)) for seed in seeds_of(recipe)
     ]  # fmt: skip
-    run = Run.open(folder, kept(recipe))
+    run = by_first(lambda: Run.open(folder, kept(recipe)))
     work = [(f"start, seed {own.seed}", place, own) for place, own in starts]
     work += [(f"{arm.title}, seed {seed}", place, own) for arm, seed, place, own in planned]
     for number, (what, place, own) in enumerate(work, start=1):
         log.info("arm %d of %d: %s", number, len(work), what)
-        if finished(place, own):
+        if agreed(finished(place, own)):
             continue
         try:
             run_study(own, place, device=device, workers=workers, progress=progress)
         except VesaliusError as error:
             raise type(error)(f"{what}: {error}") from error
-    write_sweep(recipe, run, [(arm, seed, place) for arm, seed, place, _ in planned])
+    places = [(arm, seed, place) for arm, seed, place, _ in planned]
+    by_first(lambda: write_sweep(recipe, run, places))
     return run
 
 
