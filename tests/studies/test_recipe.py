@@ -31,7 +31,9 @@ def test_a_resolved_recipe_is_a_recipe_again(name, tmp_path):
 
 def test_every_default_stands_in_the_resolved_recipe():
     resolved = recipe_of({**MINIMAL, "adapt": ["knn"]}).resolved()
-    assert resolved["adapt"] == [{"knn": {"title": "kNN", "k": 20, "temperature": 0.07}}]
+    assert resolved["adapt"] == [
+        {"knn": {"title": "kNN", "k": 20, "temperature": 0.07, "labels": 1.0}}
+    ]
     assert resolved["data"]["image_size"] == 224
     assert resolved["split"]["by"] == "patient"
 

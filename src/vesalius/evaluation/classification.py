@@ -17,6 +17,7 @@ from vesalius.core.score import Score
 from vesalius.evaluation.bootstrap import Interval, Kind, bootstrap_each
 from vesalius.evaluation.calibration import are_probabilities
 from vesalius.evaluation.decisions import at_thresholds, top_label
+from vesalius.evaluation.medmnist import MEDMNIST, medmnist_part
 from vesalius.evaluation.panel import PATIENTS_UNKNOWN, Panel, join, make_panel
 from vesalius.evaluation.parts import (
     Part,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 SOUND = "classification/v1"
+PROTOCOLS = {"sound": SOUND, "published": PUBLISHED, "medmnist": MEDMNIST}
 NO_PROBABILITIES = "scores are not probabilities"
 NO_THRESHOLDS = f"no thresholds: {NO_PROBABILITIES} and thresholds_from is not given"
 ROW_SUM_TOLERANCE = 1e-3  # of class probabilities; half-precision exports are that far off
@@ -45,7 +47,7 @@ def classification(
     predictions: Predictions,
     *,
     thresholds_from: Predictions | None = None,
-    protocol: Literal["sound", "published"] = "sound",
+    protocol: Literal["sound", "published", "medmnist"] = "sound",
     scaling: Scaling = "auto",
     replicates: int = 2000,
     confidence: float = 0.95,
@@ -63,7 +65,8 @@ def classification(
             (:func:`choose_thresholds`); without them probabilities are cut at 0.5. Multi-class
             decisions are the highest score and need none.
         protocol: ``sound`` (``classification/v1``), or ``published``: macro F1, exact match, LRAP
-            and coverage error as the IU-Xray study had them (``iu_xray_published/v1``).
+            and coverage error as the IU-Xray study had them (``iu_xray_published/v1``), or
+            ``medmnist``: AUC and ACC of its Evaluator (``medmnist/v1``).
         scaling: how the published protocol makes 0…1 of the scores, see :mod:`.published`.
         replicates: bootstrap replicates of patients; 0 for no intervals.
         confidence: of the intervals.
@@ -73,16 +76,18 @@ def classification(
     Raises:
         DataError: for truths that do not fit the task, or thresholds from the same cases.
     """
-    if protocol not in ("sound", "published"):
-        raise unknown("protocol", protocol, ("sound", "published"))
+    if protocol not in PROTOCOLS:
+        raise unknown("protocol", protocol, PROTOCOLS)
     ready, chosen = make_panel(predictions), list[Score]()
     if protocol == "published":
         parts = published_parts(ready, predictions, scaling)
+    elif protocol == "medmnist":
+        parts = [medmnist_part(ready, predictions.task)]
     elif predictions.task == "multiclass":
         parts = _multiclass(ready)
     else:
         parts, chosen = _multilabel(ready, predictions, thresholds_from)
-    name = PUBLISHED if protocol == "published" else SOUND
+    name = PROTOCOLS[protocol]
     scores = _measure(ready, parts, replicates, confidence, kind, seed)
     notes = "" if predictions.patient_ids is not None else PATIENTS_UNKNOWN
     scores = [replace(s, protocol=name, note=join(s.note, notes)) for s in scores]

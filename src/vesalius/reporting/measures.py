@@ -28,6 +28,8 @@ MEASURES = {
     "intra": Measure("Intra-class distance", "lower"),
     "lrap": Measure("LRAP"),
     "mcc": Measure("MCC", chance=0.0),
+    "medmnist_acc": Measure("ACC (MedMNIST)"),
+    "medmnist_auc": Measure("AUC (MedMNIST)", chance=0.5),
     "median_rank": Measure("Median rank", "lower"),
     "precision": Measure("Precision"),
     "ratio": Measure("Inter/intra ratio"),

@@ -36,7 +36,7 @@ from vesalius.reporting import (
 from vesalius.studies.examples import examples
 from vesalius.studies.outcome import Context, Outcome
 
-Protocol = Literal["sound", "published"]
+Protocol = Literal["sound", "published", "medmnist"]
 Ledgers = Mapping[str, Predictions]
 Scores = Mapping[str, tuple[Score, ...]]
 
@@ -60,7 +60,8 @@ def classification(
     """Score every method's ledger on the test split; thresholds come from validation alone.
 
     ``sound`` gives AUROC and average precision per label and macro, F1 at thresholds chosen on
-    validation, calibration and comparisons; ``published`` the IU-Xray study's definitions.
+    validation, calibration and comparisons; ``published`` the IU-Xray study's definitions,
+    ``medmnist`` AUC and ACC of MedMNIST's Evaluator.
     """
     ledgers = context.found.predictions
     if not ledgers:

@@ -22,6 +22,7 @@ def fine_tune(
     context: Context,
     *,
     title: str = "fine-tune",
+    labels: float = 1.0,
     strategy: Literal["full", "head", "last_blocks", "lora"] = "full",
     reach: Reach = REACH,
     start: Literal["probe", "random"] = "probe",
@@ -34,9 +35,10 @@ def fine_tune(
     ``last_blocks`` trains the last of the tower's blocks and the head, ``lora`` low-rank changes
     and the head; ``layer_decay`` slows the lower layers.
     ``start=probe`` sets the head to the linear probe's first (LP-then-FT, Kumar et al. 2022);
-    ``random`` is how the IU-Xray study starts. The classifier is kept in ``classifiers/``.
+    ``random`` is how the IU-Xray study starts. ``labels`` is the share of the training cases whose
+    labels are used (``label_share/v1``). The classifier is kept in ``classifiers/``.
     """
-    cases = labelled(context, "fine_tune")
+    cases = labelled(context, "fine_tune", share=labels)
     probe = None
     if start == "probe":
         _, probe = fit_probe(image_features(context, "train", "validation"), cases)
@@ -84,4 +86,5 @@ def fine_tune(
         predictions={title: replace(predictions, method=title)},
         images=images,
         sections=(section,),
+        fits={title: fit},
     )

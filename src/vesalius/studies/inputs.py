@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vesalius.core import CaseSet, DataError, Embeddings
+from vesalius.data.label_share import with_label_share
 from vesalius.embedding import encode
 from vesalius.studies.outcome import Context
 
@@ -21,14 +22,17 @@ def in_splits(cases: CaseSet, *names: str) -> CaseSet:
     return cases.select(np.isin(cases.splits, names))
 
 
-def labelled(context: Context, stage: str) -> CaseSet:
-    """Return the cases, or say that the stage needs labels that are not there."""
+def labelled(context: Context, stage: str, *, share: float = 1.0) -> CaseSet:
+    """Return the cases, or say that the stage needs labels that are not there.
+
+    Of the training cases only the share stays whose labels may be used.
+    """
     if not context.cases.label_names:
         raise DataError(
             f"{stage} needs labels, and {context.cases.source or 'this set'} has none; "
             "name the label columns (data.labels) or leave the stage out"
         )
-    return context.cases
+    return with_label_share(context.cases, share, seed=context.seed)
 
 
 def image_features(context: Context, *splits: str) -> Embeddings:

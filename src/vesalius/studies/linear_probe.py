@@ -7,8 +7,11 @@ from vesalius.studies.inputs import image_features, labelled
 from vesalius.studies.outcome import Context, Outcome
 
 
-def linear_probe(context: Context, *, title: str = "linear probe") -> Outcome:
-    """Fit logistic regression on frozen features; its regularisation is swept on validation."""
-    cases = labelled(context, "linear_probe")
+def linear_probe(context: Context, *, title: str = "linear probe", labels: float = 1.0) -> Outcome:
+    """Fit logistic regression on frozen features; its regularisation is swept on validation.
+
+    ``labels`` is the share of the training cases whose labels are used (``label_share/v1``).
+    """
+    cases = labelled(context, "linear_probe", share=labels)
     predictions, _ = fit_probe(image_features(context, "train", "validation", "test"), cases)
     return Outcome(predictions={title: predictions})

@@ -11,6 +11,7 @@ from vesalius.core import CaseSet, Embeddings, Predictions, Run, Score
 if TYPE_CHECKING:
     from vesalius.encoders import DualEncoder
     from vesalius.reporting import Section
+    from vesalius.training import Fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Outcome:
 
     ``scores`` are the numbers, ``predictions`` the ledgers that classification reads, ``images``
     and ``texts`` the features that retrieval and separability read, ``sections`` parts of the
-    page, ``model`` the encoder that later stages go on with.
+    page, ``model`` the encoder that later stages go on with, ``fits`` how the trainings went.
     """
 
     scores: Mapping[str, tuple[Score, ...]] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class Outcome:
     texts: Mapping[str, Embeddings] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
     model: DualEncoder | None = None
+    fits: Mapping[str, Fit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Context:
                 predictions={**earlier.predictions, **outcome.predictions},
                 images={**earlier.images, **outcome.images},
                 texts={**earlier.texts, **outcome.texts},
+                fits={**earlier.fits, **outcome.fits},
                 sections=(*earlier.sections, *outcome.sections),
             ),
         )

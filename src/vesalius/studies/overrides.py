@@ -32,8 +32,12 @@ def override(plain: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     key, equals, text = assignment.partition("=")
     if not equals or not key:
         raise RecipeError(f"{assignment!r} is not of the form key=value, as in data.reader=phantom")
+    return assigned(plain, key, _value(key, text))
+
+
+def assigned(plain: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """Return the recipe with one key, addressed as in :func:`override`, set to a value."""
     result = copy.deepcopy(dict(plain))
-    value = _value(key, text)
     if key == "model" and isinstance(value, str):
         key = "model.name"
     if key == "data.reader" and isinstance(data := result.get("data"), dict):

@@ -74,7 +74,11 @@ def pretrain(
         fit_blocks({"pretraining": fit}),
     )
     return Outcome(
-        images={BEFORE: images}, texts={BEFORE: texts}, sections=(section,), model=context.model
+        images={BEFORE: images},
+        texts={BEFORE: texts},
+        sections=(section,),
+        model=context.model,
+        fits={"pretraining": fit},
     )
 
 

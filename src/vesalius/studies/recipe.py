@@ -36,6 +36,8 @@ EVALUATIONS = {
     "separability": "vesalius.studies.separability:separability",
 }
 PRETRAIN = "vesalius.studies.pretrain:pretrain"
+NOT_SWEPT: dict[str, Any] = {"data_seed": None, "seeds": 1, "start": None, "vary": {}}
+"""What a recipe of one arm and one seed leaves unsaid."""
 STAGES = {"pretrain": PRETRAIN, **ADAPTATIONS, **EVALUATIONS}
 
 
@@ -71,15 +73,40 @@ class Recipe(BaseModel):
     adapt: tuple[Stage, ...] = ()
     evaluate: tuple[Stage, ...] = ()
     reference: Reference | None = None
+    data_seed: int | None = Field(default=None, ge=0)  # of data and split; else that of `seed`
+    seeds: int = Field(default=1, ge=1)  # of a sweep: seed, seed + 1, …
+    start: dict[str, Any] | None = None  # a pretraining that all arms share, seed by seed
+    vary: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
 
     @field_validator("adapt", "evaluate", mode="before")
     @classmethod
     def _stages(cls, value: Any) -> Any:
         return [_stage(item) for item in value or ()]
 
+    @field_validator("vary", mode="before")
+    @classmethod
+    def _levels(cls, value: Any) -> Any:
+        """Take numbers as names of levels, and a level that changes nothing."""
+        if not isinstance(value, dict):
+            return value or {}
+        return {
+            str(factor): {str(name): own or {} for name, own in levels.items()}
+            if isinstance(levels, dict)
+            else levels
+            for factor, levels in value.items()
+        }
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether this is several arms, or several seeds, side by side."""
+        return bool(self.vary) or self.seeds > 1 or self.start is not None
+
     def resolved(self) -> dict[str, Any]:
         """Return plain values in the form of the YAML file, every default written out."""
         plain = self.model_dump(mode="json", exclude={"adapt", "evaluate"})
+        for key, nothing in NOT_SWEPT.items():
+            if plain[key] == nothing:
+                del plain[key]
         for key in ("adapt", "evaluate"):
             plain[key] = [{stage.name: stage.settings} for stage in getattr(self, key)]
         return plain
@@ -110,13 +137,14 @@ def recipe_of(plain: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe
 def check(plain: Mapping[str, Any]) -> Recipe:
     """Check a recipe given as plain values and write out every default."""
     recipe = validated(Recipe, dict(plain), "")
-    pretrain = recipe.pretrain
+    pretrain, start = recipe.pretrain, recipe.start
     return recipe.model_copy(
         update={
             "data": _data(recipe.data),
             "split": checked_settings(split_cases, recipe.split, "split", without=("seed",)),
             "model": _model(recipe.model),
             "pretrain": None if pretrain is None else _stage_settings("pretrain", pretrain),
+            "start": None if start is None else _stage_settings("pretrain", start),
             "adapt": tuple(_checked(stage, ADAPTATIONS, "adapt") for stage in recipe.adapt),
             "evaluate": tuple(
                 _checked(stage, EVALUATIONS, "evaluate") for stage in recipe.evaluate

@@ -18,7 +18,7 @@ from vesalius.studies.inputs import in_splits
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.recipe import Recipe, Stage, stage_function
 from vesalius.studies.settings import arguments
-from vesalius.studies.summary import Finished, write_page, write_scores
+from vesalius.studies.summary import Finished, write_fits, write_page, write_scores
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,11 @@ def run_study(
     Raises:
         VesaliusError: the data, the model or a stage cannot do what the recipe asks.
     """
+    if recipe.is_sweep:
+        from vesalius.studies.sweep.running import run_sweep
+
+        folder = folder or default_folder(recipe)
+        return run_sweep(recipe, folder, device=device, workers=workers, progress=progress)
     device, first = own_device(device), rank() == 0
     run = by_first(lambda: Run.open(folder or default_folder(recipe), kept(recipe)))
     with _log_into(run.file("log.txt")) if first else nullcontext():
@@ -101,6 +106,7 @@ def run_study(
         def finish() -> None:
             after = _through(stages(recipe)[last:], context, outcomes)
             write_scores(run, after.found.scores)
+            write_fits(run, after.found.fits)
             write_page(Finished(recipe, after, inspected[0], tuple(outcomes)))
 
         by_first(finish)
@@ -124,9 +130,14 @@ def stages(recipe: Recipe) -> list[Stage]:
     return [*first, *recipe.adapt, *recipe.evaluate]
 
 
+def data_seed(recipe: Recipe) -> int:
+    """Return the seed of data and split, which the arms of a sweep share."""
+    return recipe.seed if recipe.data_seed is None else recipe.data_seed
+
+
 def read_cases(recipe: Recipe) -> CaseSet:
     """Read and split the cases that a recipe names."""
-    return data.split(read_data(recipe), seed=recipe.seed, **recipe.split)
+    return data.split(read_data(recipe), seed=data_seed(recipe), **recipe.split)
 
 
 def read_data(recipe: Recipe) -> CaseSet:
@@ -135,7 +146,7 @@ def read_data(recipe: Recipe) -> CaseSet:
     cases = data.read(recipe.data["reader"], recipe.data["root"], **settings)
     limit = recipe.data["limit"]
     if limit is not None and limit < len(cases):
-        rng = np.random.default_rng(recipe.seed)
+        rng = np.random.default_rng(data_seed(recipe))
         cases = cases.select(np.sort(rng.choice(len(cases), limit, replace=False)))
     return cases
 

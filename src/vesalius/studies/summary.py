@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -21,6 +22,9 @@ from vesalius.studies.fingerprint import fingerprint
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.recipe import EVALUATIONS, Recipe
 from vesalius.studies.separability import FROZEN
+
+if TYPE_CHECKING:
+    from vesalius.training import Fit
 
 log = logging.getLogger(__name__)
 Scores = Mapping[str, Sequence[Score]]
@@ -54,6 +58,21 @@ def write_scores(run: Run, scores: Scores) -> None:
     """Write ``scores.json``: method → scores; plain values, NaN as null."""
     plain = {method: [score.as_dict() for score in own] for method, own in scores.items()}
     write_json(run.file("scores.json"), plain)
+
+
+def write_fits(run: Run, fits: Mapping[str, Fit]) -> None:
+    """Write ``fits.json``: training → its curves and what it cost."""
+    plain = {
+        name: {
+            "history": fit.history,
+            "best_epoch": fit.best_epoch,
+            "trainable_parameters": fit.trainable_parameters,
+            "seconds": fit.seconds,
+            "memory_mb": fit.memory_mb,
+        }
+        for name, fit in fits.items()
+    }
+    write_json(run.file("fits.json"), plain)
 
 
 def compose(finished: Finished) -> Page:

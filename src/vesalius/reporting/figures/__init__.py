@@ -17,6 +17,7 @@ from vesalius.reporting.figures.prevalence import prevalence
 from vesalius.reporting.figures.projection import Projection, embedding_map, map_figure, project
 from vesalius.reporting.figures.retrieval import recall_at_k
 from vesalius.reporting.figures.roc import RocCurve, roc_curves
+from vesalius.reporting.figures.trend import trend
 
 __all__ = [
     "Bins",
@@ -37,4 +38,5 @@ __all__ = [
     "recall_at_k",
     "reliability",
     "roc_curves",
+    "trend",
 ]
