@@ -16,8 +16,8 @@ def submitted(monkeypatch, *words):
     monkeypatch.setattr("sys.argv", ["vesalius", *words])
     done = CliRunner().invoke(app, list(words), catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    path = shlex.split(done.output.partition("sbatch ")[2])[0]
-    return Path(path).read_text(), path
+    path = Path(shlex.split(done.output.partition("sbatch ")[2])[0])
+    return path.read_text(), path
 
 
 def test_the_file_asks_for_ranks_gpus_and_to_be_requeued(monkeypatch, tmp_path):
@@ -25,7 +25,7 @@ def test_the_file_asks_for_ranks_gpus_and_to_be_requeued(monkeypatch, tmp_path):
         monkeypatch, "study", "run", "quickstart", "data.n=50", "--device", "cuda",
         "--out", str(tmp_path / "a run"), "--submit", "slurm:nodes=2,tasks=4,time=08:00:00",
     )  # fmt: skip
-    assert path == str(tmp_path / "a run.sbatch")
+    assert path == (tmp_path / "a run.sbatch")
     for line in ("nodes=2", "ntasks-per-node=4", "gpus-per-node=4", "cpus-per-task=8",
                  "time=08:00:00", "requeue", "signal=INT@120", "open-mode=append"):  # fmt: skip
         assert f"#SBATCH --{line}\n" in text
@@ -38,7 +38,7 @@ def test_the_file_is_a_script_that_runs_the_same_command(monkeypatch, tmp_path):
         monkeypatch, "train", "phantom", "n=50", "pretrain.epochs=1", f"--out={tmp_path / 'run'}",
         "--submit=slurm",
     )  # fmt: skip
-    assert subprocess.run(["bash", "-n", path]).returncode == 0
+    assert subprocess.run(["bash", "-n", str(path)]).returncode == 0
     (line,) = (line for line in text.splitlines() if line.startswith("srun "))
     words = shlex.split(line)
     assert words[words.index("-m") + 1 :] == [
@@ -59,7 +59,7 @@ def test_a_job_that_was_told_to_stop_is_requeued_and_one_that_failed_is_not(monk
             "PATH": f"{tmp_path}:/usr/bin:/bin", "CODE": str(code), "SLURM_JOB_ID": "7",
             "SLURM_JOB_NODELIST": "n1", "SLURM_CPUS_PER_TASK": "8",
         }  # fmt: skip
-        done = subprocess.run(["bash", path], env=environment, capture_output=True, text=True)
+        done = subprocess.run(["bash", str(path)], env=environment, capture_output=True, text=True)
         assert done.returncode == code
         assert ("asked: requeue 7" in done.stdout) == (code == 130)
 

@@ -67,8 +67,8 @@ def test_two_ranks_train_what_one_does_with_every_objective(name, found):
 
 @pytest.mark.parametrize(
     "name",
-    ["gradient caching", "unreadable images", "uneven shares", "fine_tune multilabel",
-     "fine_tune multiclass"],
+    ["averaged weights, a size that was found", "gradient caching", "unreadable images",
+     "uneven shares", "fine_tune multilabel", "fine_tune multiclass"],
 )  # fmt: skip
 def test_two_ranks_train_what_one_does_also_with(name, found):
     assert found["trainings"][name]["loss"] < 1e-6

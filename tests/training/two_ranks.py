@@ -104,6 +104,12 @@ def trainings():
         "gradient caching",
         partial(pretrained, optimisation=replace(STEPS, micro_batch=3), batch_norm=False),
     )
+    yield (
+        "averaged weights, a size that was found",
+        partial(
+            pretrained, optimisation=replace(STEPS, micro_batch="auto", ema=0.9), batch_norm=False
+        ),
+    )
     order = np.random.default_rng([0, 0]).permutation(48)
     broken = order[12:18].tolist() + order[24:26].tolist()  # all of a rank's share; a part of one
     yield (

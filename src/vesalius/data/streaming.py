@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from vesalius.core import ArrayImages, Case, DataError, ImageError, LazyImage, Mask
+from vesalius.data import ranks as job
 from vesalius.data.containers.conversion_index import conversion_index
 from vesalius.data.containers.facts import Facts
 from vesalius.data.containers.shard_columns import IMAGES
@@ -28,8 +29,8 @@ def stream_shards(
     *,
     rng: np.random.Generator | None = None,
     buffer: int = 1000,
-    rank: int = 0,
-    ranks: int = 1,
+    rank: int | None = None,
+    ranks: int | None = None,
     text: str | None = None,
     bad: list[tuple[str, str]] | None = None,
 ) -> Iterator[Case]:
@@ -40,8 +41,8 @@ def stream_shards(
         rng: shuffles the shards and the buffer, and must be alike on every rank and worker;
             None keeps the order of the files.
         buffer: samples (undecoded) that are held for shuffling.
-        rank: of this process, of ``ranks`` in the job; workers of a torch loader are told apart
-            by themselves.
+        rank: of this process, of ``ranks`` in the job; by default as ``data.ranks`` knows them.
+            Workers of a torch loader are told apart by themselves.
         text: field of the JSON that holds the text where there is no ``.txt``.
         bad: collects what does not open, as name and reason; by default an error stops.
 
@@ -50,6 +51,8 @@ def stream_shards(
         ImageError: an image does not open, and ``bad`` is None.
     """
     folder = Path(root)
+    rank = job.rank() if rank is None else rank
+    ranks = job.world() if ranks is None else ranks
     if buffer < 1 or not 0 <= rank < ranks:
         raise DataError(f"buffer={buffer} must be 1 or more, rank={rank} in 0–{ranks - 1}")
     if not folder.exists():
@@ -57,7 +60,7 @@ def stream_shards(
     header = conversion_index(folder, "shards")
     shards = shard_files(folder, header)
     worker, workers = _worker()
-    reader, readers = rank * workers + worker, ranks * workers
+    reader, readers = worker * ranks + rank, ranks * workers  # ranks differ by one shard at most
     if len(shards) < readers:
         raise DataError(f"{root}: {len(shards)} shards cannot be dealt to {readers} readers")
     order = np.arange(len(shards)) if rng is None else rng.permutation(len(shards))

@@ -81,7 +81,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """
     if world() == 1:
         return
-    learning = [own for own in parameters if own.requires_grad and not is_sharded(own)]
+    learning = [own for own in parameters if own.requires_grad]
     has = gathered_objects([parameter.grad is not None for parameter in learning])
     used = [own for own, *there in zip(learning, *has, strict=True) if any(there)]
     for parameter in used:
@@ -96,27 +96,26 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
             slope.copy_(mean.view_as(slope))
 
 
-def begin_alike(module: nn.Module, where: object) -> None:
-    """Give every rank the first one's weights and buffers; ``where`` is what all begin from.
-
-    Raises:
-        RankError: the ranks found different checkpoints.
-    """
-    found = gathered_objects(where)
-    if any(other != found[0] for other in found):
-        raise RankError(
-            "the ranks found different checkpoints; their folder must be one that all machines "
-            "of the job share"
-        )
+def begin_alike(module: nn.Module) -> None:
+    """Give every rank the first one's weights and buffers."""
     if world() > 1:
         for value in module.state_dict().values():
             with told():
                 dist.broadcast(value.data, src=0)
 
 
-def is_sharded(parameter: Any) -> bool:
-    """Return whether each rank holds a piece of the parameter only."""
-    return hasattr(parameter, "full_tensor")
+def same_everywhere(progress: object) -> None:
+    """Check that every rank goes on from the same place.
+
+    Raises:
+        RankError: the ranks found different checkpoints.
+    """
+    found = gathered_objects(progress)
+    if any(other != found[0] for other in found):
+        raise RankError(
+            "the ranks found different checkpoints; their folder must be one that all machines "
+            "of the job share"
+        )
 
 
 class _Gather(torch.autograd.Function):

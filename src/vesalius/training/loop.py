@@ -22,7 +22,7 @@ from vesalius.data.loader import in_groups
 from vesalius.data.progress import Advance, bar
 from vesalius.data.ranks import agreed, by_first, rank
 from vesalius.training.checkpoint import Checkpoints, Progress, only_one
-from vesalius.training.distributed import begin_alike
+from vesalius.training.distributed import begin_alike, same_everywhere
 from vesalius.training.ema import Average
 from vesalius.training.memory import explained, with_sizes
 from vesalius.training.optimiser import make_optimiser, set_rate
@@ -57,6 +57,7 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
             stack.enter_context(entered)
         by_first(lambda: _enter(stack, only_one(folder)))
         task.module.to(conditions.device)
+        begin_alike(task.module)
         stack.enter_context(arranged(task.module, conditions))
         optimisation = with_sizes(task, optimisation, conditions)
         stack.enter_context(explained(optimisation, conditions))
@@ -66,7 +67,7 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
         average = None if decay is None else Average(task.module, decay)
         checkpoints = Checkpoints(folder, settings, average.tensors if average else {})
         progress = checkpoints.restore(task.module, optimiser) or Progress()
-        begin_alike(task.module, (progress.epoch, progress.step))
+        same_everywhere((progress.epoch, progress.step))
         by_first(lambda: checkpoints.forget_others(progress.best_epoch))
         run = Run(task, optimiser, optimisation, conditions, checkpoints, progress, average)
         if not progress.finished:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from vesalius.core import TrainingError
+from vesalius.data.ranks import alone, gathered_objects
 from vesalius.training.checkpoint import Checkpoints, Progress, learnt, recorded_settings
 from vesalius.training.optimiser import make_optimiser
 from vesalius.training.peak import forget_peak, line_of, of_process
@@ -31,7 +32,8 @@ def with_sizes(task: Task, optimisation: Optimisation, conditions: Conditions) -
 
     It is the number of the folder's checkpoint, or the largest power of two whose step fits: found
     by steps on the first training cases, after which weights and random state are as before. A
-    whole ``batch_size`` stands for ``micro_batch`` where it fits.
+    whole ``batch_size`` stands for ``micro_batch`` where it fits. Of many ranks each tries alone,
+    and the smallest number holds.
 
     Raises:
         TrainingError: not even two cases fit.
@@ -42,7 +44,7 @@ def with_sizes(task: Task, optimisation: Optimisation, conditions: Conditions) -
     before = recorded_settings(Path(conditions.folder)).get(name)
     if before is not None:
         return _with(optimisation, name, before)
-    with _as_before(task, conditions):
+    with alone(), _as_before(task, conditions):
         trial = _Trial(task, optimisation, conditions)
         whole = optimisation.batch_size
         if isinstance(whole, str):
@@ -53,6 +55,7 @@ def with_sizes(task: Task, optimisation: Optimisation, conditions: Conditions) -
             found = largest(lambda size: trial(min(2 * size, whole), size), sizes)
             while found > 2 and 2 * found < whole and not trial(whole, found):
                 found //= 2  # the objective needs memory of its own
+    found = min(gathered_objects(found))
     if not found:
         raise TrainingError(f"{name}=auto: not even two cases fit into memory")
     log.info("%s=auto: %d cases fit", name, found)

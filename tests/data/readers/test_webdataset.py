@@ -4,6 +4,7 @@ import io
 import json
 import os
 import tarfile
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -220,6 +221,26 @@ def test_workers_of_a_loader_share_the_shards(shards):
 
     seen = list(DataLoader(Stream(), batch_size=None, num_workers=2))
     assert sorted(seen) == sorted(cases.case_ids.tolist())
+
+
+def test_ranks_and_their_workers_share_uneven_shards_exactly_once(shards):
+    """Eight shards of five: three ranks of two workers take two, or one, each."""
+    from torch.utils.data import DataLoader, IterableDataset
+
+    cases, root = shards
+
+    class Stream(IterableDataset):
+        def __init__(self, rank):
+            self.rank = rank
+
+        def __iter__(self):
+            rng = np.random.default_rng(5)
+            of = stream_shards(root, rng=rng, buffer=3, rank=self.rank, ranks=3)
+            return (case.case_id for case in of)
+
+    seen = [list(DataLoader(Stream(r), batch_size=None, num_workers=2)) for r in range(3)]
+    assert sorted(len(own) for own in seen) == [10, 15, 15]
+    assert sorted(chain(*seen)) == sorted(cases.case_ids.tolist())
 
 
 def test_the_buffer_is_never_longer_than_asked():
