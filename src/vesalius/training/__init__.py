@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vesalius.training.prediction import predict
     from vesalius.training.pretraining import pretrain
     from vesalius.training.running import Task
+    from vesalius.training.self_supervised import pretrain_views, self_supervised_optimisation
 
 _HOMES = {
     "Classifier": "classifier",
@@ -28,6 +29,8 @@ _HOMES = {
     "fit": "loop",
     "predict": "prediction",
     "pretrain": "pretraining",
+    "pretrain_views": "self_supervised",
+    "self_supervised_optimisation": "self_supervised",
 }
 
 __all__ = [
@@ -44,6 +47,8 @@ __all__ = [
     "fit",
     "predict",
     "pretrain",
+    "pretrain_views",
+    "self_supervised_optimisation",
 ]
 
 
