@@ -44,7 +44,9 @@ def apply(
     >>> apply(pixels, drawn).shape
     torch.Size([4, 3, 28, 28])
     """
-    if pixels_BCHW.dtype != torch.uint8 or pixels_BCHW.ndim != 4 or pixels_BCHW.shape[1] not in (1, 3):
+    if pixels_BCHW.dtype != torch.uint8 or (
+        pixels_BCHW.ndim != 4 or pixels_BCHW.shape[1] not in (1, 3)
+    ):
         raise DataError(
             f"views are made of uint8 pixels (images, 1 or 3 channels, height, width), not of "
             f"{str(pixels_BCHW.dtype).removeprefix('torch.')} {tuple(pixels_BCHW.shape)}"
@@ -56,29 +58,26 @@ def apply(
     small_BCSS = resample(pixels_BCHW, there, size)
     views_BCSS = torch.empty(small_BCSS.shape, device=small_BCSS.device)
     most = len(draws) if pixels_BCHW.is_cuda else FLOATS_AT_ONCE // small_BCSS[:1].numel()
-    taps = taps_of(min(size))
     for order, rows in _same_order(draws, max(most, 1)):
-        piece = small_BCSS[rows].float().div_(255)
-        own = there[rows]
+        place = slice(int(rows), int(rows) + 1) if len(rows) == 1 else rows
+        piece, own = small_BCSS[place].float().div_(255), there[place]
         for change in order:
             piece = CHANGES[change](piece, own.factors_B4[:, change])
-        views_BCSS[rows] = piece
-    return _finished(views_BCSS, draws, taps=taps)
+        views_BCSS[place] = _finished(piece, own, draws[place])
+    return views_BCSS
 
 
 def _finished(
-    views_BCSS: Float[Tensor, "B C S S"], draws: Draws, *, taps: int
+    views_BCSS: Float[Tensor, "B C S S"], there: Draws, here: Draws
 ) -> Float[Tensor, "B C S S"]:
-    """Make some views grey and some blurred."""
-    grey = draws.grey_B.nonzero()[:, 0].to(views_BCSS.device)
+    """Make some views grey and some blurred; the draws lie beside the pixels, and on the CPU."""
+    grey = here.grey_B.nonzero()[:, 0]
     if len(grey) and views_BCSS.shape[1] == 3:
         views_BCSS[grey] = luminance(views_BCSS[grey]).expand(-1, 3, -1, -1)
-    if taps > 1:
-        most = len(draws) if views_BCSS.is_cuda else max(FLOATS_AT_ONCE // views_BCSS[:1].numel(), 1)
-        for rows in (draws.sigmas_B > 0).nonzero()[:, 0].split(most):
-            sigma_B = draws.sigmas_B[rows].to(views_BCSS.device)
-            there = rows.to(views_BCSS.device)
-            views_BCSS[there] = blurred(views_BCSS[there], sigma_B, taps=taps)
+    taps = taps_of(min(views_BCSS.shape[-2:]))
+    rows = (here.sigmas_B > 0).nonzero()[:, 0]
+    if taps > 1 and len(rows):
+        views_BCSS[rows] = blurred(views_BCSS[rows], there.sigmas_B[rows], taps=taps)
     return views_BCSS
 
 
