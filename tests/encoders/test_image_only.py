@@ -71,3 +71,18 @@ def test_without_a_file_the_weights_are_random_and_say_so():
     assert first.identity()["weights_hash"] != second.identity()["weights_hash"]
     with torch.no_grad():
         assert first.patch_features(torch.zeros(1, 3, 64, 64)).shape == (1, 512, 2, 2)
+
+
+def test_a_resnet_for_small_tiles_keeps_their_detail_and_loads_back(tmp_path, no_network):
+    from vesalius.encoders.own_weights import save
+
+    model = load("resnet18-28", seed=3)
+    pixels_BCHW = torch.rand(2, 3, 28, 28)
+    assert model.preprocess.size == 28
+    assert model.encode_image(pixels_BCHW).shape == (2, 512)
+    assert model.image.model.forward_features(pixels_BCHW).shape[-2:] == (4, 4)
+    save(model, tmp_path)
+    again = load(str(tmp_path))
+    assert torch.equal(again.encode_image(pixels_BCHW), model.encode_image(pixels_BCHW))
+    with pytest.raises(ModelError, match="nothing after a colon"):
+        load("resnet18-28:x")

@@ -21,6 +21,7 @@ ENCODERS = {
     "open_clip": "vesalius.encoders.openclip:load_named",
     "local-dir": "vesalius.encoders.openclip:load_local_dir",
     "hf": "vesalius.encoders.transformers_folder:load",
+    "resnet18-28": "vesalius.encoders.resnet_cifar:load",
     "timm": "vesalius.encoders.timm_images:load",
     "torchxrayvision": "vesalius.encoders.torchxrayvision:load",
     "biovil": "vesalius.encoders.biovil:load",

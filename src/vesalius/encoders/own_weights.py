@@ -35,6 +35,7 @@ FAMILIES = {
     "cxr_clip": "vesalius.encoders.cxr_clip:build",
     "flair": "vesalius.encoders.flair:build",
     "hf": "vesalius.encoders.transformers_build:build",
+    "resnet18-28": "vesalius.encoders.resnet_cifar:build",
     "timm": "vesalius.encoders.timm_images:build",
     "torchxrayvision": "vesalius.encoders.torchxrayvision:build",
     "keep": "vesalius.encoders.keep:build",

@@ -18,7 +18,7 @@ from vesalius.reporting import Page, render
 from vesalius.studies.audit import audit_section
 from vesalius.studies.data_recipe import data_recipe
 from vesalius.studies.fingerprint import fingerprint
-from vesalius.studies.recipe import Recipe
+from vesalius.studies.recipe import OF_EVERY_READER, Recipe
 from vesalius.studies.runner import kept, read_data
 
 
@@ -49,7 +49,7 @@ def inspect_data(
 
 def _columns(recipe: Recipe, cases: CaseSet) -> ColumnReport | None:
     """Return how the columns were read, where the reader lets them be named."""
-    settings = {k: v for k, v in recipe.data.items() if k not in ("reader", "root", "limit")}
+    settings = {k: v for k, v in recipe.data.items() if k not in OF_EVERY_READER}
     if recipe.data["reader"] != "manifest":
         return None
     return manifest_columns(Path(recipe.data["root"]).expanduser(), cases, **settings)

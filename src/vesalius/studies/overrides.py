@@ -52,7 +52,7 @@ def in_order(assignments: Sequence[str]) -> list[str]:
 
 
 def _of_any_reader(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: data[key] for key in ("root", "limit") if key in data}
+    return {key: data[key] for key in ("root", "limit", "findings") if key in data}
 
 
 def _value(key: str, text: str) -> Any:

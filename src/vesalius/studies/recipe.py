@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, field_validator
 from vesalius.core import DataError, RecipeError, unknown
 from vesalius.data import READERS, reader_function
 from vesalius.data import split as split_cases
+from vesalius.data.findings.labelled import UNCERTAIN_AS
 from vesalius.data.tables.plain_yaml import read_yaml as read_plain_yaml
 from vesalius.encoders import load as load_encoder
 from vesalius.studies.overrides import in_order, override
@@ -35,6 +36,8 @@ EVALUATIONS = {
     "retrieval": "vesalius.studies.retrieval:retrieval",
     "separability": "vesalius.studies.separability:separability",
 }
+OF_EVERY_READER = ("reader", "root", "limit", "findings")
+"""``limit`` keeps so many cases; ``findings`` reads labels from the texts, the doubtful as named."""
 PRETRAIN = "vesalius.studies.pretrain:pretrain"
 NOT_SWEPT: dict[str, Any] = {"data_seed": None, "seeds": 1, "start": None, "vary": {}}
 """What a recipe of one arm and one seed leaves unsaid."""
@@ -182,18 +185,18 @@ def stage_function(name: str) -> Callable[..., Any]:
 
 def _data(given: Mapping[str, Any]) -> dict[str, Any]:
     data = dict(given)
-    reader, root, limit = (data.pop(key, None) for key in ("reader", "root", "limit"))
+    reader, root, limit, findings = (data.pop(key, None) for key in OF_EVERY_READER)
     if not isinstance(reader, str):
         raise RecipeError("data.reader is missing; choose one of " + ", ".join(sorted(READERS)))
     if reader not in READERS:
         raise unknown("data.reader", reader, READERS)
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise RecipeError(f"data.limit is {limit!r}, not a positive number of cases")
-    settings = checked_settings(
-        reader_function(reader), data, "data", also=("reader", "root", "limit")
-    )
+    settings = checked_settings(reader_function(reader), data, "data", also=OF_EVERY_READER)
     root = None if root is None else str(root)
-    return {"reader": reader, "root": root, "limit": limit, **settings}
+    if findings is not None and findings not in UNCERTAIN_AS:
+        raise unknown("data.findings", str(findings), UNCERTAIN_AS)
+    return {"reader": reader, "root": root, "limit": limit, "findings": findings, **settings}
 
 
 def _model(given: Mapping[str, Any]) -> dict[str, Any]:

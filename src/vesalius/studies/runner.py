@@ -13,10 +13,11 @@ import numpy as np
 
 from vesalius import data, encoders
 from vesalius.core import CaseSet, Run
+from vesalius.data.findings import with_findings
 from vesalius.data.ranks import by_first, own_device, rank
 from vesalius.studies.inputs import in_splits
 from vesalius.studies.outcome import Context, Outcome
-from vesalius.studies.recipe import Recipe, Stage, stage_function
+from vesalius.studies.recipe import OF_EVERY_READER, Recipe, Stage, stage_function
 from vesalius.studies.settings import arguments
 from vesalius.studies.summary import Finished, write_fits, write_page, write_scores
 
@@ -142,12 +143,14 @@ def read_cases(recipe: Recipe) -> CaseSet:
 
 def read_data(recipe: Recipe) -> CaseSet:
     """Read the cases that a recipe names, or as many of them as ``data.limit`` says."""
-    settings = {k: v for k, v in recipe.data.items() if k not in ("reader", "root", "limit")}
+    settings = {k: v for k, v in recipe.data.items() if k not in OF_EVERY_READER}
     cases = data.read(recipe.data["reader"], recipe.data["root"], **settings)
     limit = recipe.data["limit"]
     if limit is not None and limit < len(cases):
         rng = np.random.default_rng(data_seed(recipe))
         cases = cases.select(np.sort(rng.choice(len(cases), limit, replace=False)))
+    if recipe.data["findings"] is not None:
+        cases = with_findings(cases, uncertain=recipe.data["findings"])
     return cases
 
 

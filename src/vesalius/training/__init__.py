@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vesalius.training.pretraining import pretrain
     from vesalius.training.running import Task
     from vesalius.training.saved_classifier import load_classifier, save_classifier
+    from vesalius.training.self_supervised import pretrain_views, self_supervised_optimisation
 
 _HOMES = {
     "Classifier": "classifier",
@@ -32,6 +33,8 @@ _HOMES = {
     "load_classifier": "saved_classifier",
     "predict": "prediction",
     "pretrain": "pretraining",
+    "pretrain_views": "self_supervised",
+    "self_supervised_optimisation": "self_supervised",
     "save_classifier": "saved_classifier",
 }
 
@@ -52,6 +55,8 @@ __all__ = [
     "load_classifier",
     "predict",
     "pretrain",
+    "pretrain_views",
+    "self_supervised_optimisation",
     "save_classifier",
 ]
 

@@ -28,8 +28,14 @@ class TrainingImages:
     """
 
     def __init__(
-        self, splits: dict[str, CaseSet], prepare: Prepare, conditions: Conditions
+        self,
+        splits: dict[str, CaseSet],
+        prepare: Prepare,
+        conditions: Conditions,
+        *,
+        dtype: str = "float16",
     ) -> None:
+        self._bytes = dtype == "uint8"
         total = sum(len(cases) for cases in splits.values())
         self._loaders = {
             name: Loader(
@@ -38,7 +44,7 @@ class TrainingImages:
                 bad=BadImages(len(cases), most=conditions.max_bad),
                 workers=conditions.workers,
                 cache_bytes=CACHE_BYTES * len(cases) // (max(total, 1) * world()),
-                dtype="float16",
+                dtype=dtype,
             )
             for name, cases in splits.items()
         }
@@ -46,6 +52,6 @@ class TrainingImages:
     def batches(
         self, split: str, groups: Sequence[NDArray[np.integer]]
     ) -> Iterator[tuple[Int[np.ndarray, "B"], Float[Tensor, "B C H W"]]]:
-        """Yield one batch a group as float32, without its unreadable images."""
+        """Yield one batch a group, without its unreadable images: float32, or bytes if kept so."""
         for rows_B, pixels_BCHW in self._loaders[split].batches(groups):
-            yield rows_B, pixels_BCHW.float()
+            yield rows_B, pixels_BCHW if self._bytes else pixels_BCHW.float()

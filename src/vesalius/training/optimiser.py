@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from vesalius.core import TrainingError
+from vesalius.training.lars import LARS
 from vesalius.training.settings import Optimisation
 
 FUSED_DEVICES = ("cpu", "cuda")
@@ -23,7 +24,8 @@ def make_optimiser(
 
     ``adamw`` decays matrices and kernels, but no bias, normalisation or logit scale (Loshchilov and
     Hutter 2019) and has CLIP's betas (0.9, 0.98: Radford et al. 2021, table 19). ``adam`` adds the
-    decay of every parameter to its gradient, as PubMedCLIP does.
+    decay of every parameter to its gradient, as PubMedCLIP does. ``lars`` neither decays biases and
+    normalisations nor scales their steps.
 
     Raises:
         TrainingError: every parameter is frozen.
@@ -60,7 +62,7 @@ def _fused(groups: Groups) -> bool:
     )
 
 
-BUILDERS: dict[str, Callable[[Groups], Optimizer]] = {"adamw": _adamw, "adam": _adam}
+BUILDERS: dict[str, Callable[[Groups], Optimizer]] = {"adamw": _adamw, "adam": _adam, "lars": LARS}
 
 
 def set_rate(optimiser: Optimizer, factor: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from vesalius.core.errors import TrainingError, unknown
 
-OPTIMISERS = ("adamw", "adam")
+OPTIMISERS = ("adamw", "adam", "lars")
 SCHEDULES = ("cosine", "constant", "linear", "step")
 PRECISIONS = ("fp32", "bf16")
 AUTO = "auto"
@@ -25,7 +25,8 @@ class Optimisation:
     longer gradient is cut (None: it is not). ``ema`` is the decay of a running average of the
     weights, which is then what is validated and kept (None: the weights themselves). ``patience``
     epochs without a better validation loss end the training (None: never). ``adamw`` decays
-    matrices only, ``adam`` adds weight decay to every gradient.
+    matrices only, ``adam`` adds weight decay to every gradient, ``lars`` is for large batches of
+    views (:mod:`vesalius.training.lars`).
     """
 
     epochs: int = 20
@@ -34,7 +35,7 @@ class Optimisation:
     weight_decay: float = 0.05
     warmup: float = 0.05
     schedule: Literal["cosine", "constant", "linear", "step"] = "cosine"
-    optimiser: Literal["adamw", "adam"] = "adamw"
+    optimiser: Literal["adamw", "adam", "lars"] = "adamw"
     precision: Literal["fp32", "bf16"] = "fp32"
     micro_batch: int | Literal["auto"] | None = None
     clip: float | None = None
