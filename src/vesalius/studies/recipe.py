@@ -37,11 +37,12 @@ EVALUATIONS = {
     "separability": "vesalius.studies.separability:separability",
 }
 OF_EVERY_READER = ("reader", "root", "limit", "findings")
-"""``limit`` keeps so many cases; ``findings`` reads labels from the texts, the doubtful as named."""
+"""``limit`` keeps so many cases, ``findings`` reads labels from the texts (the doubtful as named)."""
 PRETRAIN = "vesalius.studies.pretrain:pretrain"
+SELF_SUPERVISE = "vesalius.studies.self_supervise:self_supervise"
 NOT_SWEPT: dict[str, Any] = {"data_seed": None, "seeds": 1, "start": None, "vary": {}}
 """What a recipe of one arm and one seed leaves unsaid."""
-STAGES = {"pretrain": PRETRAIN, **ADAPTATIONS, **EVALUATIONS}
+STAGES = {"self_supervise": SELF_SUPERVISE, "pretrain": PRETRAIN, **ADAPTATIONS, **EVALUATIONS}
 
 
 class Stage(BaseModel):
@@ -72,6 +73,7 @@ class Recipe(BaseModel):
     data: dict[str, Any]
     split: dict[str, Any] = Field(default_factory=dict)
     model: dict[str, Any]
+    self_supervise: dict[str, Any] | None = None
     pretrain: dict[str, Any] | None = None
     adapt: tuple[Stage, ...] = ()
     evaluate: tuple[Stage, ...] = ()
@@ -140,12 +142,13 @@ def recipe_of(plain: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe
 def check(plain: Mapping[str, Any]) -> Recipe:
     """Check a recipe given as plain values and write out every default."""
     recipe = validated(Recipe, dict(plain), "")
-    pretrain, start = recipe.pretrain, recipe.start
+    pretrain, start, views = recipe.pretrain, recipe.start, recipe.self_supervise
     return recipe.model_copy(
         update={
             "data": _data(recipe.data),
             "split": checked_settings(split_cases, recipe.split, "split", without=("seed",)),
             "model": _model(recipe.model),
+            "self_supervise": None if views is None else _stage_settings("self_supervise", views),
             "pretrain": None if pretrain is None else _stage_settings("pretrain", pretrain),
             "start": None if start is None else _stage_settings("pretrain", start),
             "adapt": tuple(_checked(stage, ADAPTATIONS, "adapt") for stage in recipe.adapt),

@@ -127,7 +127,12 @@ def _through(some: list[Stage], context: Context, outcomes: list[tuple[str, Outc
 
 def stages(recipe: Recipe) -> list[Stage]:
     """Return the steps of a recipe in their order."""
-    first = [] if recipe.pretrain is None else [Stage(name="pretrain", settings=recipe.pretrain)]
+    trainings = {"self_supervise": recipe.self_supervise, "pretrain": recipe.pretrain}
+    first = [
+        Stage(name=name, settings=settings)
+        for name, settings in trainings.items()
+        if settings is not None
+    ]
     return [*first, *recipe.adapt, *recipe.evaluate]
 
 

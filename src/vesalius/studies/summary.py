@@ -214,7 +214,9 @@ def _distances(scores: Sequence[Score]) -> list[Score]:
 
 def _notices(finished: Finished) -> tuple[Notice, ...]:
     model = finished.context.model
-    if finished.recipe.pretrain is not None or not model.start.startswith("random"):
+    recipe = finished.recipe
+    trained = recipe.pretrain is not None or recipe.self_supervise is not None
+    if trained or not model.start.startswith("random"):
         return ()
     return (Notice(
         f"{model.name} was never trained (random weights): zero-shot and retrieval are chance, "

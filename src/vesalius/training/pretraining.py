@@ -229,7 +229,7 @@ def _pairings(
             if not cases.label_names:
                 raise DataError(
                     f"{contrast.name} reads findings, and the {split} cases of {cases.source} "
-                    "have no labels; name their columns, or label their texts: data.findings=present"
+                    "have no labels; name their columns, or read their texts: data.findings=present"
                 )
         if train.label_names != validation.label_names:
             raise DataError(
