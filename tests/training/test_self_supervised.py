@@ -120,7 +120,9 @@ def test_biases_of_barlow_twins_learn_at_their_own_rate(
             make_seeing(), make_cohort(16), make_cohort(8, 1), conditions=conditions,
             method="barlow_twins", layers=SMALL, optimisation=replace(QUICK, optimiser=optimiser),
         )  # fmt: skip
-    lars, adamw = ({(p.ndim > 1, round(rate, 9)) for p, rate in task.parameters()} for task in caught)
+    lars, adamw = (
+        {(p.ndim > 1, round(rate, 9)) for p, rate in task.parameters()} for task in caught
+    )
     assert lars == {(True, 0.5), (False, 0.012)}
     assert adamw == {(True, 0.5), (False, 0.5)}
 

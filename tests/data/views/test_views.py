@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from scipy.stats import kstest, ks_2samp
+from scipy.stats import ks_2samp, kstest
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as peer
 
@@ -201,7 +201,7 @@ def test_chances_and_factors_are_those_of_the_preset():
                           (drawn.grey_B, kind.grey), (drawn.sigmas_B > 0, kind.blur)):  # fmt: skip
         assert abs(float(found.float().mean()) - chance) < 3.5 * math.sqrt(0.25 / count)
     for change, spread in enumerate((kind.brightness, kind.contrast, kind.saturation)):
-        law = ("uniform")
+        law = "uniform"
         assert kstest(drawn.factors_B4[:, change], law, (1 - spread, 2 * spread)).pvalue > 0.01
     assert kstest(drawn.factors_B4[:, 3], "uniform", (-kind.hue, 2 * kind.hue)).pvalue > 0.01
     sigmas = drawn.sigmas_B[drawn.sigmas_B > 0]

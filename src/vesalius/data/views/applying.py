@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
     from torch import Tensor
 
-FLOATS_AT_ONCE = 2**18  # on the CPU: a piece of 1 MiB stays in the cache from one change to the next
+FLOATS_AT_ONCE = (
+    2**18
+)  # on the CPU: a piece of 1 MiB stays in the cache from one change to the next
 
 
 def apply(

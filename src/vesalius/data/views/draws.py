@@ -95,9 +95,7 @@ def _crops(
     aspects_BT = _uniform(log(low), log(high), (count, TRIES), generator).double().exp()
     widths_BT = (areas_BT * aspects_BT).sqrt().round()
     heights_BT = (areas_BT / aspects_BT).sqrt().round()
-    fits_BT = (
-        (widths_BT >= 1) & (widths_BT <= width) & (heights_BT >= 1) & (heights_BT <= height)
-    )
+    fits_BT = (widths_BT >= 1) & (widths_BT <= width) & (heights_BT >= 1) & (heights_BT <= height)
     first_B1 = fits_BT.int().argmax(1, keepdim=True)
     widths_B, heights_B = widths_BT.gather(1, first_B1)[:, 0], heights_BT.gather(1, first_B1)[:, 0]
     places_B2 = torch.rand(count, 2, generator=generator, dtype=torch.float64)
@@ -127,9 +125,7 @@ def _frames(
     return torch.cat([(sides_2 - extents_B2) / 2 + shift_B2, extents_B2], 1)
 
 
-def _uniform(
-    low: float, high: float, shape: int | tuple[int, ...], generator: Generator
-) -> Tensor:
+def _uniform(low: float, high: float, shape: int | tuple[int, ...], generator: Generator) -> Tensor:
     return low + (high - low) * torch.rand(shape, generator=generator)
 
 

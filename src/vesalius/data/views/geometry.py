@@ -115,7 +115,5 @@ def _turned(
     x_BSS = left + wide * (turned_x_BSS / size[1] + 0.5)
     y_BSS = top + tall * (turned_y_BSS / size[0] + 0.5)
     grid_BSS2 = torch.stack([2 * x_BSS / width - 1, 2 * y_BSS / height - 1], dim=3)
-    turned = grid_sample(
-        pixels_BCHW.float(), grid_BSS2, padding_mode="border", align_corners=False
-    )
+    turned = grid_sample(pixels_BCHW.float(), grid_BSS2, padding_mode="border", align_corners=False)
     return turned.round_().clamp_(0, 255).to(torch.uint8)
