@@ -3,10 +3,10 @@
     python benchmarks/views.py --out views.json
 
 Both make two views of each image with the same strengths, floats in [0, 1] without normalisation:
-crop, flip, jitter, grey; at 224 pixels also a blur. Images lie in memory as arrays. The peer (install
-lightly) runs in a DataLoader with --workers processes, warm, and its collation counts; ours runs in
-the calling process on --threads threads. Each figure is the median over --repeats. Views are random,
-so the answers are the same in distribution: the crop's area, and mean and deviation of the pixels.
+crop, flip, jitter, grey; at 224 pixels also a blur. Images lie in memory as arrays. The peer runs
+in a DataLoader with --workers processes, warm, and its collation counts; ours runs in the calling
+process on --threads threads. Each figure is the median over --repeats. Views are random, so the
+answers are the same in distribution: the means and the deviations of the views' pixels agree.
 
 Legend: B batch, C channels, H W pixels.
 """
