@@ -55,8 +55,11 @@ class Draws:
         return self._each(lambda value: value.to(device, non_blocking=True))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Draws:
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Draws(**{k: None if v is None else change(v) for k, v in values.items()})
+        changed: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            changed[field.name] = None if value is None else change(value)
+        return Draws(**changed)
 
 
 def draw(preset: Preset, count: int, size: tuple[int, int], generator: Generator) -> Draws:
