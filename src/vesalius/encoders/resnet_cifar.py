@@ -1,7 +1,7 @@
 """``resnet18-28``: a ResNet-18 for small tiles, with the stem that CIFAR's models have.
 
 MedMNIST's own models at 28 pixels: a first convolution of 3 × 3 with stride 1 and no pooling,
-pixels normalised by (0.5, 0.5) (Yang et al. 2023). Legend of shapes: B batch, C channels, H W pixels.
+pixels normalised by (0.5, 0.5) (Yang et al. 2023).
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ Legend of shapes: B batch, C channels, H W pixels of the source, S of a side of 
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import torch
@@ -56,7 +55,7 @@ def apply(
     if len(draws) != len(pixels_BCHW):
         raise DataError(f"{len(draws)} draws do not fit {len(pixels_BCHW)} images")
     size = size or (pixels_BCHW.shape[2], pixels_BCHW.shape[3])
-    there = Draws(*(_moved(getattr(draws, field.name), pixels_BCHW) for field in fields(draws)))
+    there = draws.to(pixels_BCHW.device)
     small_BCSS = resample(pixels_BCHW, there, size)
     views_BCSS = torch.empty(small_BCSS.shape, device=small_BCSS.device)
     most = len(draws) if pixels_BCHW.is_cuda else FLOATS_AT_ONCE // small_BCSS[:1].numel()
@@ -84,14 +83,10 @@ def _finished(
 
 
 def _same_order(draws: Draws, most: int) -> Iterator[tuple[list[int], Tensor]]:
-    """Yield the rows that go through the same changes in the same order, at most so many at once."""
+    """Yield rows that go through the same changes in the same order, at most so many at once."""
     code_B = (draws.order_B4 * torch.tensor([64, 16, 4, 1])).sum(1)
     code_B = torch.where(draws.jitter_B, code_B, -1)
     for code in code_B.unique().tolist():
         order = [] if code < 0 else [code >> 6, code >> 4 & 3, code >> 2 & 3, code & 3]
         for rows in (code_B == code).nonzero()[:, 0].split(most):
             yield order, rows
-
-
-def _moved(value: Tensor | None, pixels_BCHW: Tensor) -> Tensor | None:
-    return None if value is None else value.to(pixels_BCHW.device, non_blocking=True)

@@ -5,6 +5,7 @@ Legend of shapes: B images, T tries, 4 the sides of a box or the four changes of
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from math import log
 from typing import TYPE_CHECKING, Any
@@ -47,8 +48,18 @@ class Draws:
 
     def __getitem__(self, rows: Any) -> Draws:
         """Return the draws of some rows: a slice, a list or a tensor of places."""
-        values = (getattr(self, field.name) for field in fields(self))
-        return Draws(*(None if value is None else value[rows] for value in values))
+        return self._each(lambda value: value[rows])
+
+    def to(self, device: torch.device) -> Draws:
+        """Return the draws on a device."""
+        return self._each(lambda value: value.to(device, non_blocking=True))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Draws:
+        changed: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            changed[field.name] = None if value is None else change(value)
+        return Draws(**changed)
 
 
 def draw(preset: Preset, count: int, size: tuple[int, int], generator: Generator) -> Draws:
