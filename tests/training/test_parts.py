@@ -58,7 +58,7 @@ def test_every_schedule_and_optimiser_that_is_offered_exists():
     assert len(set(ends.values())) == len(SCHEDULES)
 
 
-@pytest.mark.parametrize("kind", OPTIMISERS)
+@pytest.mark.parametrize("kind", ["adamw", "adam"])
 def test_the_fused_update_equals_the_plain_one(kind):
     """Also where the optimiser's state was saved in another memory layout than the kernel's."""
     start = torch.randn(3, 4, 3, 3, generator=draws())
