@@ -37,7 +37,7 @@ EVALUATIONS = {
     "separability": "vesalius.studies.separability:separability",
 }
 OF_EVERY_READER = ("reader", "root", "limit", "findings")
-"""``limit`` keeps so many cases, ``findings`` reads labels from the texts (the doubtful as named)."""
+"""``limit`` keeps so many cases; ``findings`` reads labels from the texts, doubt as it names."""
 PRETRAIN = "vesalius.studies.pretrain:pretrain"
 SELF_SUPERVISE = "vesalius.studies.self_supervise:self_supervise"
 NOT_SWEPT: dict[str, Any] = {"data_seed": None, "seeds": 1, "start": None, "vary": {}}

@@ -1,4 +1,4 @@
-"""Self-supervision: the image tower learns from two views of each image, without labels or words."""
+"""Self-supervision: the image tower learns from two views of each image, without labels."""
 
 from __future__ import annotations
 
