@@ -223,6 +223,23 @@ def test_images_and_texts_that_lost_each_other_are_matched_by_their_findings(
     assert (scores.argmax(1).numpy() == np.arange(40) % 4).mean() > 0.9
 
 
+def test_two_texts_are_averaged_and_need_to_differ(make_micro, make_cohort, conditions):
+    cases = make_cohort(16), make_cohort(16, 1)
+    cases[0].texts[:] = [f"{text} . normal . edema ." for text in cases[0].texts]
+    fits = {
+        two: pretrain(
+            make_micro(), *cases, matching=Matching(two_texts=two),
+            conditions=replace(conditions, folder=conditions.folder / str(two)),
+            optimisation=replace(QUICK, epochs=1, batch_size=16, micro_batch=8),
+        ).history[0]["train_loss"]
+        for two in (False, True)
+    }  # fmt: skip
+    assert fits[False] != fits[True]
+    with pytest.raises(TrainingError, match="two_texts needs augment"):
+        pretrain(make_micro(), *cases, conditions=conditions, augment=False,
+                 matching=Matching(two_texts=True))  # fmt: skip
+
+
 def test_decoupling_without_findings_is_refused(micro, make_cohort, conditions):
     cases = make_cohort(16), make_cohort(16, 1)
     with pytest.raises(TrainingError, match="choose semantic_matching"):

@@ -73,13 +73,12 @@ def pretrain(
             out sentences of a text now and then.
 
     Raises:
-        ChoiceError: there is no such objective or strategy, or it has no such setting.
-        DataError: a split has no texts, or no findings where they are read, or too many images are
-            unreadable.
+        ChoiceError: there is no such objective, setting or strategy.
+        DataError: a split has no texts or findings to read, or too many images are unreadable.
         TrainingError: a tower does not allow the strategy; see ``fit``.
     """
     contrast = Contrast.of(objective, matching.objective_settings)
-    known = _pairings(train, validation, contrast, matching, conditions.seed)
+    known = _pairings(train, validation, contrast, matching, augment, conditions.seed)
     settings = {
         "task": "pretrain",
         "objective": objective,
@@ -93,10 +92,10 @@ def pretrain(
             for name, own in known.items()
         },
     }
-    splits = {name: own.cases for name, own in known.items()}
     contrast.prepare(model)
     once = None if augment else strategy
     unread = () if "logit_scale" in contrast.reads else (model.logit_scale,)
+    splits = {name: own.cases for name, own in known.items()}
     with frozen(unread), learning(model, strategy, reach, seed=conditions.seed):
         images = TrainingImages(splits, model.preprocess, conditions)
         tokens = {name: model.tokenize(own.texts) for name, own in known.items()}
@@ -107,6 +106,7 @@ def pretrain(
             images=images,
             contrast=contrast,
             augment=augment,
+            branches=2 if matching.two_texts else 1,
             known_images=KnownImages(images, splits, model) if once == "locked_image" else None,
             known_texts=KnownTexts(tokens, model) if once == "locked_text" else None,
             settings=settings,
@@ -131,13 +131,13 @@ class _Views:
 
     text_rows_B: NDArray[np.integer]
     changes_B6: Tensor | None = None
-    texts: NDArray[np.object_] | None = None
+    texts: tuple[NDArray[np.object_], ...] = ()
 
     def __getitem__(self, places: list[int]) -> _Views:
         own_B = self.text_rows_B[places]
-        if self.changes_B6 is None or self.texts is None:
+        if self.changes_B6 is None:
             return _Views(own_B)
-        return _Views(own_B, self.changes_B6[places], self.texts[places])
+        return _Views(own_B, self.changes_B6[places], tuple(own[places] for own in self.texts))
 
 
 @dataclass(slots=True)
@@ -150,6 +150,7 @@ class _Pairs:
     images: TrainingImages
     contrast: Contrast
     augment: bool
+    branches: int
     known_images: KnownImages | None
     known_texts: KnownTexts | None
     settings: dict[str, Any]
@@ -171,24 +172,30 @@ class _Pairs:
         if not self.augment:
             return _Views(text_rows_B)
         changes_B6 = draw_jitter(len(rows), generator)
-        texts = [shortened(train.texts[i], generator=generator) for i in text_rows_B]
-        return _Views(text_rows_B, changes_B6, np.array(texts, dtype=object))
+        texts = [
+            np.array([shortened(train.texts[i], generator=generator) for i in text_rows_B], object)
+            for _ in range(self.branches)
+        ]
+        return _Views(text_rows_B, changes_B6, tuple(texts))
 
     def features(self, split: str, batch: Batch, draws: _Views | None) -> Features:
         rows_B, inputs = batch  # pixels, or features of a tower that stands still
         inputs = inputs.to(self.module.logit_scale.device, non_blocking=True)
         text_rows_B = self.pairings[split].own_N[rows_B] if draws is None else draws.text_rows_B
-        tokens_BL = self.tokens[split][text_rows_B]
-        if draws is not None and draws.changes_B6 is not None and draws.texts is not None:
+        tokens = [self.tokens[split][text_rows_B]]
+        if draws is not None and draws.changes_B6 is not None:
             inputs = jitter(inputs, draws.changes_B6)
-            tokens_BL = self.module.tokenize(list(draws.texts))
-        encode_text = self.module.encode_text
+            tokens = [self.module.tokenize(list(own)) for own in draws.texts]
+        texts = (
+            [self.module.encode_text(tokens_BL) for tokens_BL in tokens]
+            if self.known_texts is None
+            else [self.known_texts(split, text_rows_B)]
+        )
         return {
             "image": self.module.encode_image(inputs) if self.known_images is None else inputs,
-            "text": encode_text(tokens_BL) if self.known_texts is None
-            else self.known_texts(split, text_rows_B),
             "text_row": torch.from_numpy(text_rows_B).to(inputs.device),
-        }  # fmt: skip
+            **{f"text {i}": text_BD for i, text_BD in enumerate(texts)},
+        }
 
     def objective(
         self, split: str, rows: NDArray[np.integer], features: Features
@@ -200,13 +207,13 @@ class _Pairs:
             "text_findings_BF": own.text_findings_TF[text_rows_B],
             "groups_B": own.groups_T[text_rows_B],
         }
-        loss = self.contrast(
-            self.module,
-            image_BD,
-            features["text"],
-            **{key: torch.from_numpy(value).to(image_BD.device) for key, value in beside.items()},
-        )
-        return loss, float(len(rows))
+        given = {k: torch.from_numpy(value).to(image_BD.device) for k, value in beside.items()}
+        losses = [
+            self.contrast(self.module, image_BD, text_BD, **given)
+            for name, text_BD in features.items()
+            if name.startswith("text ")
+        ]
+        return torch.stack(losses).mean(), float(len(rows))
 
     def after_step(self) -> None:
         bound(self.module)
@@ -216,7 +223,12 @@ class _Pairs:
 
 
 def _pairings(
-    train: CaseSet, validation: CaseSet, contrast: Contrast, matching: Matching, seed: int
+    train: CaseSet,
+    validation: CaseSet,
+    contrast: Contrast,
+    matching: Matching,
+    augment: bool,
+    seed: int,
 ) -> dict[str, Pairing]:
     """Return who meets whom; refuse an objective that would miss what it reads."""
     if matching.decoupled and not contrast.reads_findings:
@@ -224,6 +236,8 @@ def _pairings(
             f"decoupled images and texts need an objective that reads findings, and "
             f"{contrast.name} reads none; choose semantic_matching"
         )
+    if matching.two_texts and not augment:
+        raise TrainingError("two_texts needs augment: without it both texts are the same")
     if contrast.reads_findings:
         for split, cases in (("train", train), ("validation", validation)):
             if not cases.label_names:

@@ -83,12 +83,14 @@ class Matching:
     ``objective_settings`` are keywords of the objective, as ``{"variant": "released"}``. ``pairs``
     is the share of the training pairs that are known. The rest is left out; or, ``decoupled``, it
     is learnt from all the same, each image with any of the other texts: findings say how alike the
-    two are, so the objective must read them (MedCLIP, Wang et al. 2022).
+    two are, so the objective must read them (MedCLIP, Wang et al. 2022). ``two_texts`` changes each
+    text in two ways and averages the objective over both (needs ``augment``).
     """
 
     objective_settings: dict[str, Any] | None = None
     pairs: float = 1.0
     decoupled: bool = False
+    two_texts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
