@@ -52,8 +52,8 @@ def paired_difference(
     ``thresholds`` (first's, second's; default 0.5) serve the measures of decisions.
     """
     first, second = paired(first, second)
-    function, truths_NC = _measure(measure, first), known_truths(first)
-    first_NC, second_NC = _inputs(first, second, measure, thresholds)
+    function, truths_NC = measure_function(measure, first), known_truths(first)
+    first_NC, second_NC = measure_inputs(first, second, measure, thresholds)
 
     def difference(weights_RN: Float[np.ndarray, "R N"]) -> Float[np.ndarray, "R"]:
         return function(truths_NC, first_NC, weights_RN) - function(
@@ -104,12 +104,12 @@ def paired_permutation(
     see :func:`paired_difference`.
     """
     first, second = paired(first, second)
-    function, truths_NC = _measure(measure, first), known_truths(first)
-    first_NC, second_NC = _inputs(first, second, measure, thresholds)
+    function, truths_NC = measure_function(measure, first), known_truths(first)
+    first_NC, second_NC = measure_inputs(first, second, measure, thresholds)
     values = [float(function(truths_NC, scores_NC)[0]) for scores_NC in (first_NC, second_NC)]
     observed = values[0] - values[1]
     if measure in OF_RANKS:
-        first_NC, second_NC = _ranks(truths_NC, first_NC), _ranks(truths_NC, second_NC)
+        first_NC, second_NC = rank_scores(truths_NC, first_NC), rank_scores(truths_NC, second_NC)
     names, cluster_N = np.unique(first.clusters, return_inverse=True)
     # Both models' scores lie below one another; a swap only says which half of a case counts.
     twice_2NC, both_2NC = np.concatenate([truths_NC] * 2), np.concatenate([first_NC, second_NC])
@@ -152,7 +152,8 @@ def _permutation_note(
     )
 
 
-def _measure(name: str, predictions: Predictions) -> Measure:
+def measure_function(name: str, predictions: Predictions) -> Measure:
+    """Return the measure of a name, or say that these predictions have none such."""
     if name not in MEASURES:
         raise unknown("measure", name, MEASURES)
     if name in MULTICLASS_ONLY and predictions.task != "multiclass":
@@ -160,7 +161,7 @@ def _measure(name: str, predictions: Predictions) -> Measure:
     return MEASURES[name]
 
 
-def _inputs(
+def measure_inputs(
     first: Predictions, second: Predictions, measure: str, thresholds: Thresholds | None
 ) -> tuple[Float[np.ndarray, "N C"], Float[np.ndarray, "N C"]]:
     """Return what the measure takes: scores, or decisions of 0 and 1 (NaN: no score)."""
@@ -177,7 +178,7 @@ def _inputs(
     return kept[0], kept[1]
 
 
-def _ranks(
+def rank_scores(
     truths_NC: Float[np.ndarray, "N C"], scores_NC: Float[np.ndarray, "N C"]
 ) -> Float[np.ndarray, "N C"]:
     """Return each label's scores as ranks among its known cases, ties halved; NaN elsewhere."""

@@ -4,7 +4,7 @@ The measure is taken of each seed's predictions and averaged. **Sampling**: pati
 same for all seeds, and the averaged measure is taken anew. **Optimisation**: the spread of the
 seeds' own values on the same patients. Protocol ``seed_mean/v1``.
 
-Legend: N cases, C labels, R replicates.
+Legend: N cases, C labels, R replicates, S seeds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vesalius.evaluation.bootstrap import block_rows, bootstrap
 from vesalius.evaluation.calibration import known_truths
 from vesalius.evaluation.comparison import Comparison, paired
 from vesalius.evaluation.measures import OF_DECISIONS, OF_RANKS
-from vesalius.evaluation.paired import TOLERANCE, _inputs, _measure, _ranks
+from vesalius.evaluation.paired import TOLERANCE, measure_function, measure_inputs, rank_scores
 from vesalius.evaluation.panel import PATIENTS_UNKNOWN, join
 from vesalius.evaluation.thresholds import thresholds_for
 
@@ -76,7 +76,7 @@ def seed_mean(
     measures of decisions take their thresholds from ``validation``.
     """
     tests, prepared = _prepared(ledgers, measure)
-    truths_NC, function = known_truths(tests[0]), _measure(measure, tests[0])
+    truths_NC, function = known_truths(tests[0]), measure_function(measure, tests[0])
 
     def mean(weights_RN: Float[np.ndarray, "R N"]) -> Float[np.ndarray, "R"]:
         return np.mean([function(truths_NC, own_NC, weights_RN) for own_NC in prepared], axis=0)
@@ -96,10 +96,10 @@ def seed_difference(
     permutations: int = 10_000,
     confidence: float = 0.95,
     seed: int = 0,
-) -> tuple[Score, Comparison]:
-    """Return first − second of the means over seeds, and the test that swaps them.
+) -> tuple[Score, Comparison, Spread]:
+    """Return first − second of the means over seeds, the test that swaps them, and the spread.
 
-    Both see the same drawn patients; a swap exchanges all seeds of a patient at once, so patients
+    The spread is that of the differences of the two arms' runs of one seed. Both see the same drawn patients; a swap exchanges all seeds of a patient at once, so patients
     are the units of the test, however many seeds were trained.
     """
     if len(first) != len(second):
@@ -107,20 +107,23 @@ def seed_difference(
     (tests, mine), (_, theirs) = _prepared(first, measure), _prepared(second, measure)
     pairs = [paired(a, b) for a, b in zip(first, second, strict=True)]
     assert len(pairs) == len(tests)  # pairing refused other cases, labels or truths
-    truths_NC, function = known_truths(tests[0]), _measure(measure, tests[0])
+    truths_NC, function = known_truths(tests[0]), measure_function(measure, tests[0])
 
-    def difference(weights_RN: Float[np.ndarray, "R N"]) -> Float[np.ndarray, "R"]:
-        return np.mean(
+    def by_seed(weights_RN: Float[np.ndarray, "R N"]) -> Float[np.ndarray, "S R"]:
+        return np.array(
             [
                 function(truths_NC, a_NC, weights_RN) - function(truths_NC, b_NC, weights_RN)
                 for a_NC, b_NC in zip(mine, theirs, strict=True)
-            ],
-            axis=0,
+            ]
         )
 
+    def difference(weights_RN: Float[np.ndarray, "R N"]) -> Float[np.ndarray, "R"]:
+        return np.mean(by_seed(weights_RN), axis=0)
+
+    seeds = spread(by_seed(np.ones((1, len(tests[0]))))[:, 0].tolist(), confidence=confidence)
     found = _scored(f"{measure}_difference", difference, tests[0], replicates, confidence, seed)
     if measure in OF_RANKS:
-        mine, theirs = ([_ranks(truths_NC, s) for s in own] for own in (mine, theirs))
+        mine, theirs = ([rank_scores(truths_NC, s) for s in own] for own in (mine, theirs))
     twice_2NC = np.concatenate([truths_NC] * 2)
     both = [np.concatenate(pair) for pair in zip(mine, theirs, strict=True)]
     names, cluster_N = np.unique(tests[0].clusters, return_inverse=True)
@@ -151,7 +154,7 @@ def seed_difference(
         n=found.n,
         clusters=found.clusters,
     )
-    return found, tested
+    return found, tested, seeds
 
 
 def _prepared(
@@ -170,7 +173,7 @@ def _prepared(
             cut_C = thresholds_for(test, ledger.split("validation"))
             cut = (cut_C, cut_C)
         tests.append(test)
-        inputs.append(_inputs(test, test, measure, cut)[0])
+        inputs.append(measure_inputs(test, test, measure, cut)[0])
     return tests, inputs
 
 

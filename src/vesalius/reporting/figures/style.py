@@ -132,16 +132,26 @@ def grid(axes: Axes, which: str = "both") -> None:
 def legend(axes: Axes) -> None:
     """Name the lines above the axes, as many in a row as the width has room for."""
     handles, labels = axes.get_legend_handles_labels()
-    longest = max((len(label) for label in labels), default=0) + 5
     axes.legend(
         handles,
         labels,
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=max(1, min(len(labels), 66 // longest)),
+        ncols=_in_a_row(labels),
         borderaxespad=0.4,
         borderpad=0,
     )
+
+
+def legend_rows(names: Sequence[str]) -> int:
+    """Return how many rows the names take above the axes."""
+    labels = [plain(name) for name in names]
+    return -(-len(labels) // _in_a_row(labels))
+
+
+def _in_a_row(labels: Sequence[str]) -> int:
+    longest = max((len(label) for label in labels), default=0) + 5
+    return max(1, min(len(labels), 66 // longest))
 
 
 def nothing(drawing: Drawing, text: str = "Nothing to draw") -> None:

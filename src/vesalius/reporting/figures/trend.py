@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -19,17 +19,27 @@ WIDE = 8  # times: a range of positive numbers that is wider is drawn in logarit
 
 
 def trend(
-    lines: Mapping[str, Mapping[float, Score]], *, measure: str, along: str, caption: str = ""
+    lines: Mapping[str, Mapping[float, Score]],
+    *,
+    measure: str,
+    along: str,
+    dots: Mapping[str, Mapping[float, Sequence[float]]] | None = None,
+    percent: bool = False,
+    caption: str = "",
 ) -> Figure:
     """Return one line a name through its scores at the numbers that were varied.
 
-    ``lines["infonce"][0.1]`` is drawn at 0.1, its interval as a band. ``along`` names the axis.
+    ``lines["infonce"][0.1]`` is drawn at 0.1, its interval as a band, and ``dots`` in the same
+    places: single values, such as those of seeds. ``along`` names the axis; ``percent`` prints 0.1
+    as 10 %.
     """
     xs = sorted({x for own in lines.values() for x in own})
     known = named(measure)
+    said = {x: f"{100 * x:g} %" if percent else f"{x:g}" for x in xs}
+    rows = style.legend_rows(list(lines))
     parts = [
         f"{style.plain(name)}: "
-        + ", ".join(f"{x:g} {numbers.score(own[x]).value}" for x in sorted(own))
+        + ", ".join(f"{said[x]}: {numbers.score(own[x]).value}" for x in sorted(own))
         for name, own in lines.items()
     ]
     alt = f"{known.title} against {along}. {'; '.join(parts)}."
@@ -40,6 +50,8 @@ def trend(
         axes = drawing.add_subplot()
         style.grid(axes, "y")
         for i, (name, own) in enumerate(lines.items()):
+            for x, values in (dots or {}).get(name, {}).items():
+                axes.plot([x] * len(values), values, ".", color=style.colour(i), markersize=3.5)
             there = [x for x in sorted(own) if isfinite(own[x].value)]
             axes.plot(
                 there,
@@ -63,10 +75,10 @@ def trend(
             axes.axhline(known.chance, color=style.SOFT, linewidth=1, linestyle=(0, (2, 2)))
         if xs[0] > 0 and xs[-1] / xs[0] > WIDE:
             axes.set_xscale("log")
-        axes.set_xticks(xs, [f"{x:g}" for x in xs])
+        axes.set_xticks(xs, list(said.values()))
         axes.minorticks_off()
         axes.set_xlabel(style.plain(along))
         axes.set_ylabel(known.title + ("" if known.chance is None else " (dashed: chance)"))
         style.legend(axes)
 
-    return style.draw(paint, width=style.WIDTH, height=340, alt=alt, caption=caption)
+    return style.draw(paint, width=style.WIDTH, height=310 + 17 * rows, alt=alt, caption=caption)

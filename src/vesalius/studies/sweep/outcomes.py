@@ -15,6 +15,7 @@ from vesalius.core import Predictions, Score
 from vesalius.core.files import read_json, slug
 from vesalius.evaluation import holm, read_ledger
 from vesalius.evaluation.seeds import Spread, seed_difference, seed_mean, spread
+from vesalius.evaluation.tiers import tiers
 from vesalius.studies.sweep.arms import Arm
 
 MEASURES = {
@@ -29,6 +30,8 @@ OTHERS = (
     "text_to_image_r@10",
     "separability",
 )
+LEVEL = 0.05
+ENOUGH = 3  # seeds, for an interval over them to have a say
 Places = Sequence[tuple[Arm, int, Path]]
 
 
@@ -44,14 +47,21 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two arms by one method on the same cases."""
+    """Two arms by one method on the same cases; ``seeds`` spreads the differences seed by seed."""
 
     first: Arm
     second: Arm
     method: str
     score: Score
+    seeds: Spread
     p_value: float
     p_holm: float
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether neither other patients nor, given three, other seeds explain the difference."""
+        explained = len(self.seeds.values) >= ENOUGH and self.seeds.low <= 0 <= self.seeds.high
+        return self.p_holm < LEVEL and not explained
 
 
 def grouped(places: Places) -> list[tuple[Arm, list[Path]]]:
@@ -88,22 +98,43 @@ def results(places: Places, *, replicates: int, seed: int) -> list[Result]:
 def differences(
     places: Places, *, replicates: int, seed: int, measure: str = "macro_auroc"
 ) -> list[Difference]:
-    """Compare every two arms, method by method, on the same cases; Holm corrects over all."""
+    """Compare every two arms on the same cases; Holm corrects over the pairs of each method."""
     arms = [(arm, ledgers_of(runs)) for arm, runs in grouped(places)]
-    found = []
-    for (first, mine), (second, theirs) in combinations(arms, 2):
-        for method in (m for m in mine if m in theirs):
-            score, tested = seed_difference(
-                mine[method],
-                theirs[method],
+    methods = dict.fromkeys(method for _, own in arms for method in own)
+    found: list[Difference] = []
+    for method in methods:
+        having = [(arm, own[method]) for arm, own in arms if method in own]
+        pairs = []
+        for (first, mine), (second, theirs) in combinations(having, 2):
+            score, tested, seeds = seed_difference(
+                mine,
+                theirs,
                 measure=measure,
                 replicates=replicates,
                 permutations=max(999, replicates),
                 seed=seed,
             )
-            found.append(Difference(first, second, method, score, tested.p_value, nan))
-    corrected = holm([own.p_value for own in found])
-    return [replace(own, p_holm=float(p)) for own, p in zip(found, corrected, strict=True)]
+            pairs.append(Difference(first, second, method, score, seeds, tested.p_value, nan))
+        corrected = holm([own.p_value for own in pairs]) if pairs else []
+        found += [replace(o, p_holm=float(p)) for o, p in zip(pairs, corrected, strict=True)]
+    return found
+
+
+def tiers_of(
+    found: Sequence[Result], pairs: Sequence[Difference], method: str, measure: str = "macro_auroc"
+) -> dict[str, int]:
+    """Return the tier of each arm (by its title) in one method, the highest first."""
+    own = [one for one in found if one.method == method and one.score.name == measure]
+    values = {one.arm.title: one.score.value for one in own}
+    apart = {
+        frozenset((pair.first.title, pair.second.title))
+        for pair in pairs
+        if pair.method == method and pair.told_apart
+    }
+    best_first = sorted(own, key=lambda one: -one.score.value)
+    found_tiers = tiers(values, apart)
+    return {one.arm.title: found_tiers[one.arm.title] for one in best_first
+            if one.arm.title in found_tiers}  # fmt: skip
 
 
 def fits(places: Places) -> dict[tuple[str, str], list[dict[str, Any]]]:
