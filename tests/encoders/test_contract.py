@@ -15,7 +15,7 @@ from vesalius.encoders import ENCODERS, DualEncoder, Preprocessing, catalogue, l
 from vesalius.encoders.loading import ADAPTERS
 from vesalius.encoders.own_weights import FAMILIES
 
-IMAGES_ONLY = {"timm", "torchxrayvision"}  # test_image_only.py, test_torchxrayvision.py
+IMAGES_ONLY = {"resnet18-28", "timm", "torchxrayvision"}  # have tests of their own
 TEXTS = ["No pleural effusion.", "Left pneumothorax", ""]
 
 

@@ -282,7 +282,7 @@ def test_the_same_seed_gives_the_same_scores_and_json_can_hold_them(make_ledger)
 
 
 def test_an_unknown_protocol_names_the_choices(make_ledger):
-    with pytest.raises(ChoiceError, match="choose one of published, sound"):
+    with pytest.raises(ChoiceError, match="choose one of medmnist, published, sound"):
         classification(make_ledger(), protocol="publisched")
 
 

@@ -124,7 +124,7 @@ def classifier(
     workers: Workers = None,
     no_patient_id: NoPatientId = False,
 ) -> None:
-    """Score a classifier that fine-tuning left in its Run, on these cases.
+    """Score a classifier that fine-tuning kept.
 
     \b
     Example:

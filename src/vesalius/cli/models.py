@@ -95,7 +95,7 @@ def export(
         str, typer.Option("--to", help="hub (this package's files), or open_clip (local-dir).")
     ] = "hub",
 ) -> None:
-    """Write a model with its card into a new folder, for a model hub or for open_clip.
+    """Write a model and its card for a hub or open_clip.
 
     \b
     Examples:

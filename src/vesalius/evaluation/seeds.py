@@ -99,8 +99,9 @@ def seed_difference(
 ) -> tuple[Score, Comparison, Spread]:
     """Return first − second of the means over seeds, the test that swaps them, and the spread.
 
-    The spread is that of the differences of the two arms' runs of one seed. Both see the same drawn patients; a swap exchanges all seeds of a patient at once, so patients
-    are the units of the test, however many seeds were trained.
+    The spread is that of the differences of the two arms' runs of one seed. Both see the same drawn
+    patients; a swap exchanges all seeds of a patient at once, so patients are the units of the
+    test, however many seeds were trained.
     """
     if len(first) != len(second):
         raise DataError(f"one arm has {len(first)} seeds, the other {len(second)}")

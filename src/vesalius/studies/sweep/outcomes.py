@@ -104,7 +104,7 @@ def differences(
     found: list[Difference] = []
     for method in methods:
         having = [(arm, own[method]) for arm, own in arms if method in own]
-        pairs = []
+        pairs: list[Difference] = []
         for (first, mine), (second, theirs) in combinations(having, 2):
             score, tested, seeds = seed_difference(
                 mine,
@@ -115,7 +115,7 @@ def differences(
                 seed=seed,
             )
             pairs.append(Difference(first, second, method, score, seeds, tested.p_value, nan))
-        corrected = holm([own.p_value for own in pairs]) if pairs else []
+        corrected = holm(np.array([own.p_value for own in pairs])) if pairs else np.array([])
         found += [replace(o, p_holm=float(p)) for o, p in zip(pairs, corrected, strict=True)]
     return found
 

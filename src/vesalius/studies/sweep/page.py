@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import isfinite, isnan
+from pathlib import Path
 
 import numpy as np
 import yaml
@@ -19,6 +20,7 @@ from vesalius.reporting import (
     Column,
     Figure,
     Page,
+    Row,
     Section,
     Table,
     Text,
@@ -38,9 +40,14 @@ from vesalius.studies.sweep.outcomes import (
     grouped,
     results,
     tidy,
+    tiers_of,
 )
 
 MOST_LINES = 8
+TIER = (
+    "A tier holds the best arm of those that are left, by that method, and every arm that cannot "
+    "be told from it: by other patients (p after Holm's correction) or, given three, other seeds."
+)
 APART = (
     "Brackets: 95 % intervals from drawing patients, the seeds' mean taken anew each time (other "
     "patients). Deviation of the seeds: other trainings on the same patients. The two are apart."
@@ -61,7 +68,12 @@ def write_sweep(recipe: Recipe, run: Run, places: Places) -> None:
         study=recipe.study,
         question=recipe.question,
         answer=answer(found, pairs),
-        sections=[*_measured(recipe, found), *_compared(pairs), *_learning(places), _links(places)],
+        sections=[
+            *_measured(recipe, found, pairs),
+            *_compared(pairs),
+            *_learning(places),
+            _links(places),
+        ],
         notes=("Research use only: not for diagnosis.",),
         recipe_yaml=yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True),
         command=f"vesalius study run {run.path.name}/recipe.json",
@@ -82,9 +94,9 @@ def answer(found: Sequence[Result], pairs: Sequence[Difference]) -> str:
     if isfinite(best.score.low):
         said += f" [{best.score.low:.3f}, {best.score.high:.3f}]"
     said += f" on {best.score.n:,} test cases, the mean of {len(best.seeds.values)} seeds."
-    apart = sum(own.p_holm < 0.05 for own in pairs)
+    apart = sum(own.told_apart for own in pairs)
     if pairs:
-        said += f" Of {len(pairs)} pairs of arms, {apart} can be told apart (Holm, 5 %)."
+        said += f" Of {len(pairs)} pairs of arms and methods, {apart} can be told apart."
     return said
 
 
@@ -95,17 +107,30 @@ def _by_method(found: Sequence[Result]) -> dict[str, list[Score]]:
     return rows
 
 
-def _measured(recipe: Recipe, found: Sequence[Result]) -> list[Section]:
+def _measured(
+    recipe: Recipe, found: Sequence[Result], pairs: Sequence[Difference]
+) -> list[Section]:
     """Return a section a measure: its figure and its table."""
     sections: list[Section] = []
     for measure in dict.fromkeys(own.score.name for own in found):
         own = [one for one in found if one.score.name == measure]
-        blocks: list[Block] = [_figure(recipe, own, measure), _table(recipe, own, measure)]
+        ranked = {
+            (one.method, title): tier
+            for one in own
+            if measure == "macro_auroc" and pairs
+            for title, tier in tiers_of(found, pairs, one.method).items()
+        }
+        blocks: list[Block] = [_figure(recipe, own, measure), _table(recipe, own, measure, ranked)]
         sections.append(Section(named(measure).title, APART if not sections else "", blocks))
     return sections
 
 
-def _table(recipe: Recipe, found: Sequence[Result], measure: str) -> Table:
+def _table(
+    recipe: Recipe,
+    found: Sequence[Result],
+    measure: str,
+    ranked: Mapping[tuple[str, str], int],
+) -> Table:
     known = named(measure)
     marks = bool(known.better or known.chance is not None)
     columns: list[Column | str] = [
@@ -116,15 +141,28 @@ def _table(recipe: Recipe, found: Sequence[Result], measure: str) -> Table:
         Column("Deviation", group="Seeds"),
         Column("t-interval", group="Seeds"),
         Column("Count", group="Seeds"),
+        *(["Tier"] if ranked else []),
     ]
-    rows = []
+    rows: list[Row | Sequence[Cell]] = []
     for own in found:
         spread, levels = own.seeds, list(own.arm.levels.values()) or ["all"]
         between = f"{spread.low:.3f} to {spread.high:.3f}" if isfinite(spread.low) else None
         sd = spread.sd if isfinite(spread.sd) else None
         cells: list[Cell] = [*levels, own.method, own.score, sd, between, len(spread.values)]
-        rows.append(cells)
-    return Table(columns, rows)
+        rows.append([*cells, ranked.get((own.method, own.arm.title))] if ranked else cells)
+    rows += _published(recipe, measure, len(columns))
+    return Table(columns, rows, notes=[TIER] if ranked else [])
+
+
+def _published(recipe: Recipe, measure: str, width: int) -> list[Row]:
+    """Return the published figure of the data set that was read, where the recipe has one."""
+    reference, name = recipe.reference, Path(str(recipe.data["root"])).stem
+    if reference is None or measure not in reference.rows.get(name, {}):
+        return []
+    factors = max(len(recipe.vary), 1)
+    cells: list[Cell] = [name, *[None] * (factors - 1), "published"]
+    cells += [reference.rows[name][measure], *[None] * (width - len(cells) - 1)]
+    return [Row(cells, kind="reference", note=reference.source)]
 
 
 def _figure(recipe: Recipe, found: Sequence[Result], measure: str) -> Figure:
@@ -164,7 +202,7 @@ def _compared(pairs: Sequence[Difference]) -> list[Section]:
     why = (
         "Paired: both arms saw the same test patients, and each value is the mean over seeds. "
         "Intervals draw patients, p-values swap the two arms within patients, all seeds at once; "
-        f"Holm's correction holds for all {len(pairs)} rows. Seeds are not drawn: with few of "
+        "Holm's correction holds for the pairs of a method. Seeds are not drawn: with few of "
         "them, look at their deviation too."
     )
     return [Section("Which arm is better?", why, [Table(columns, rows)])]
