@@ -31,6 +31,7 @@ from vesalius.reporting import (
 from vesalius.reporting.blocks import Cell
 from vesalius.reporting.measures import measure as named
 from vesalius.studies.recipe import Recipe
+from vesalius.studies.sweep.by_labels import by_labels
 from vesalius.studies.sweep.outcomes import (
     Difference,
     Places,
@@ -69,6 +70,7 @@ def write_sweep(recipe: Recipe, run: Run, places: Places) -> None:
         question=recipe.question,
         answer=answer(found, pairs),
         sections=[
+            *by_labels(recipe, found),
             *_measured(recipe, found, pairs),
             *_compared(pairs),
             *_learning(places),
