@@ -12,6 +12,7 @@ same where values agree to 1e-4 and gradients to 1e-3 of the largest entry, both
 from __future__ import annotations
 
 import argparse
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from typing import Any
 from child_process import call, compare, summary
 
 from vesalius.core.files import write_json
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both sides, as the command line does
 
 
 def ours(image: Any, text: Any, scale: float, tile: int) -> Any:

@@ -11,6 +11,7 @@ largest entry, both in float32.
 from __future__ import annotations
 
 import argparse
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from typing import Any
 from child_process import call, compare
 
 from vesalius.core.files import write_json
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both sides, as the command line does
 
 TEMPERATURE = 0.5
 
