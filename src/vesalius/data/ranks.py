@@ -166,11 +166,16 @@ def told() -> Iterator[None]:
     except VesaliusError:
         raise
     except RuntimeError as error:
-        raise RankError(
-            f"rank {rank()} of {world()} lost the others: one of them has ended or does not answer "
-            "(its own message says why); what was saved last is as it was, and the same command "
-            f"goes on from there ({str(error).splitlines()[0][:200]})"
-        ) from error
+        raise lost(error) from error
+
+
+def lost(error: RuntimeError) -> RankError:
+    """Return the error that says that another rank is gone."""
+    return RankError(
+        f"rank {rank()} of {world()} lost the others: one of them has ended or does not answer "
+        "(its own message says why); what was saved last is as it was, and the same command "
+        f"goes on from there ({str(error).splitlines()[0][:200]})"
+    )
 
 
 @contextmanager

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from vesalius.training.settings import (
     FINE_TUNING,
+    MANNER,
     MATCHING,
     PRETRAINING,
     REACH,
     Conditions,
     Fit,
+    Manner,
     Matching,
     Optimisation,
     Reach,
@@ -40,12 +42,14 @@ _HOMES = {
 
 __all__ = [
     "FINE_TUNING",
+    "MANNER",
     "MATCHING",
     "PRETRAINING",
     "REACH",
     "Classifier",
     "Conditions",
     "Fit",
+    "Manner",
     "Matching",
     "Optimisation",
     "Reach",

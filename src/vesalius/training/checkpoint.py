@@ -21,6 +21,9 @@ from torch import nn
 
 from vesalius.core import TrainingError
 from vesalius.core.files import write_atomic
+from vesalius.data.ranks import by_first
+from vesalius.training.optimiser import learners
+from vesalius.training.sharding import dealt, whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,21 +68,27 @@ class Checkpoints:
         self.settings = json.loads(json.dumps(dict(settings), allow_nan=False))
 
     def save(self, module: nn.Module, optimiser: Optimizer, progress: Progress) -> None:
-        """Write ``last.safetensors``; until it is whole the one before stays."""
+        """Write ``last.safetensors``; until it is whole the one before stays.
+
+        Every rank comes here, and the first writes.
+        """
         tensors = {f"module/{name}": value for name, value in learnt(module).items()}
-        for index, state in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser/{index}/{key}": value for key, value in state.items()}
+        for place, parameter in learners(optimiser):
+            state = optimiser.state.get(parameter, {})
+            tensors |= {f"optimiser/{place}/{key}": value for key, value in state.items()}
         tensors |= {f"average/{name}": value for name, value in self.average.items()}
         tensors["rng/cpu"] = torch.get_rng_state()
         device = _device(module)
         if device.type == "cuda":
             tensors["rng/cuda"] = torch.cuda.get_rng_state(device)
         header = {"format": FORMAT, "settings": self.settings, "progress": asdict(progress)}
-        _write(self.folder / LAST, tensors, header)
+        found = whole(tensors)
+        by_first(lambda: _write(self.folder / LAST, found, header))
 
     def save_best(self, module: nn.Module, epoch: int) -> None:
         """Write the weights of an epoch beside the earlier best, which ``last`` still names."""
-        _write(self._best(epoch), dict(learnt(module)), {"format": FORMAT, "epoch": epoch})
+        found = whole(learnt(module))
+        by_first(lambda: _write(self._best(epoch), found, {"format": FORMAT, "epoch": epoch}))
 
     def load_best(self, module: nn.Module, epoch: int) -> None:
         """Put the weights of the best epoch into the module."""
@@ -108,17 +117,19 @@ class Checkpoints:
         self._same_settings(header["settings"])
         parts = _by_prefix(tensors)
         _into(module, parts.get("module", {}), path)
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in parts.get("optimiser", {}).items():
-            index, _, key = name.partition("/")
-            state.setdefault(int(index), {})[key] = value
+        found = _by_prefix(parts.get("optimiser", {}))
+        state = {
+            index: {key: dealt(value, parameter) for key, value in found[str(place)].items()}
+            for index, (place, parameter) in enumerate(learners(optimiser))
+            if str(place) in found
+        }
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
         for parameter, own in optimiser.state.items():  # fused kernels want one memory layout
             for key, value in own.items():
                 if value.shape == parameter.shape:
                     own[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         for name, value in self.average.items():
-            value.copy_(parts["average"][name])
+            value.copy_(dealt(parts["average"][name], value))
         torch.set_rng_state(parts["rng"]["cpu"])
         device = _device(module)
         if device.type == "cuda" and "cuda" in parts["rng"]:
@@ -202,10 +213,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _into(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    expected = {name: tuple(value.shape) for name, value in learnt(module).items()}
+    there = learnt(module)
+    expected = {name: tuple(value.shape) for name, value in there.items()}
     if {name: tuple(value.shape) for name, value in tensors.items()} != expected:
         raise TrainingError(f"{path} holds the weights of another model")
-    module.load_state_dict(tensors, strict=False)
+    own = {name: dealt(value, there[name]) for name, value in tensors.items()}
+    module.load_state_dict(own, strict=False)
 
 
 def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

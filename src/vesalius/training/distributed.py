@@ -22,6 +22,7 @@ from torch import nn
 
 from vesalius.core import RankError
 from vesalius.data.ranks import gathered_objects, rank, told, world
+from vesalius.training.settings import Conditions
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -77,11 +78,12 @@ def gathered(features: dict[str, Tensor], parts: Shares) -> dict[str, Tensor]:
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace each gradient by its mean over the ranks; one that is missing counts as zero.
 
-    A parameter that has none on any rank keeps none: an optimiser leaves it as it is.
+    A parameter that has none on any rank keeps none: an optimiser leaves it as it is. Those of
+    sharded parameters are means already.
     """
     if world() == 1:
         return
-    learning = [own for own in parameters if own.requires_grad]
+    learning = [own for own in parameters if own.requires_grad and not is_sharded(own)]
     has = gathered_objects([parameter.grad is not None for parameter in learning])
     used = [own for own, *there in zip(learning, *has, strict=True) if any(there)]
     for parameter in used:
@@ -94,6 +96,18 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         flat /= world()
         for slope, mean in zip(bucket, flat.split([s.numel() for s in bucket]), strict=True):
             slope.copy_(mean.view_as(slope))
+
+
+def is_asked(conditions: Conditions) -> bool:
+    """Return whether towers are sharded: one rank has nobody to share with."""
+    return conditions.shard and world() > 1
+
+
+def is_sharded(value: object) -> bool:
+    """Return whether a tensor lies in parts on all ranks."""
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(value, DTensor)
 
 
 def begin_alike(module: nn.Module) -> None:

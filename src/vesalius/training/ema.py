@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from vesalius.training.sharding import own_part
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -33,7 +35,9 @@ class Average:
         """Take in the weights after a step, counted from 1 over the whole training."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(
-            list(self.tensors.values()), list(self._learning().values()), 1 - decay
+            [own_part(value) for value in self.tensors.values()],
+            [own_part(value) for value in self._learning().values()],
+            1 - decay,
         )
 
     @contextmanager

@@ -29,6 +29,7 @@ from vesalius.training.optimiser import make_optimiser, set_rate
 from vesalius.training.peak import forget_peak, peak_mb
 from vesalius.training.running import Run, Task
 from vesalius.training.settings import Conditions, Fit, Optimisation
+from vesalius.training.sharding import sharded
 from vesalius.training.step import learning_mode, measured, take_step
 from vesalius.training.towers import arranged
 from vesalius.training.tracking import NoTrack, Track
@@ -61,7 +62,9 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
         stack.enter_context(arranged(task.module, conditions))
         optimisation = with_sizes(task, optimisation, conditions)
         stack.enter_context(explained(optimisation, conditions))
-        optimiser = make_optimiser(task.parameters(), optimisation)
+        now = stack.enter_context(sharded(task.module, conditions))
+        learning = [(now.get(own, own), rate) for own, rate in task.parameters()]
+        optimiser = make_optimiser(learning, optimisation)
         settings = {**asdict(optimisation), "seed": conditions.seed, **task.settings}
         decay = optimisation.ema
         average = None if decay is None else Average(task.module, decay)
@@ -166,7 +169,7 @@ def _end_epoch(run: Run, track: Track | NoTrack, validation_loss: float) -> None
     if validation_loss < best:
         best_epoch = progress.epoch + 1
         with run.averaged():
-            by_first(lambda: run.checkpoints.save_best(run.task.module, best_epoch))
+            run.checkpoints.save_best(run.task.module, best_epoch)
     epoch = progress.epoch + 1
     patient = patience is None or epoch - best_epoch < patience
     run.move(

@@ -15,6 +15,7 @@ import torch
 from vesalius.core import TrainingError
 from vesalius.data.ranks import alone, gathered_objects
 from vesalius.training.checkpoint import Checkpoints, Progress, learnt, recorded_settings
+from vesalius.training.distributed import is_asked
 from vesalius.training.optimiser import make_optimiser
 from vesalius.training.peak import forget_peak, line_of, of_process
 from vesalius.training.running import Run, Task
@@ -44,6 +45,8 @@ def with_sizes(task: Task, optimisation: Optimisation, conditions: Conditions) -
     before = recorded_settings(Path(conditions.folder)).get(name)
     if before is not None:
         return _with(optimisation, name, before)
+    if is_asked(conditions):
+        raise TrainingError(f"shard: {name}=auto is found by one rank alone; give a number")
     with alone(), _as_before(task, conditions):
         trial = _Trial(task, optimisation, conditions)
         whole = optimisation.batch_size

@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from vesalius.core import TrainingError
+from vesalius.training.distributed import is_sharded
 from vesalius.training.lars import LARS
 from vesalius.training.settings import Optimisation
 
@@ -38,10 +39,16 @@ def make_optimiser(
             groups.setdefault(key, []).append(parameter)
     if not groups:
         raise TrainingError("nothing can learn: every parameter is frozen")
-    settings = [
-        {"params": own, "lr": rate, "base_rate": rate, "weight_decay": decay}
-        for (rate, decay), own in groups.items()
-    ]
+    settings, place = [], 0
+    for (rate, decay), own in groups.items():
+        places = list(range(place, place := place + len(own)))
+        for kind in (False, True):  # one kernel takes either whole tensors or sharded ones
+            chosen = [i for i, parameter in enumerate(own) if is_sharded(parameter) is kind]
+            if chosen:
+                settings.append({
+                    "params": [own[i] for i in chosen], "places": [places[i] for i in chosen],
+                    "lr": rate, "base_rate": rate, "weight_decay": decay,
+                })  # fmt: skip
     return BUILDERS[optimisation.optimiser](settings)
 
 
@@ -63,6 +70,15 @@ def _fused(groups: Groups) -> bool:
 
 
 BUILDERS: dict[str, Callable[[Groups], Optimizer]] = {"adamw": _adamw, "adam": _adam, "lars": LARS}
+
+
+def learners(optimiser: Optimizer) -> list[tuple[int, nn.Parameter]]:
+    """Return what learns, each with its place in checkpoints: that does not depend on sharding."""
+    return [
+        (place, parameter)
+        for group in optimiser.param_groups
+        for place, parameter in zip(group["places"], group["params"], strict=True)
+    ]
 
 
 def set_rate(optimiser: Optimizer, factor: float) -> float:

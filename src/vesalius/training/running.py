@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from vesalius.data.loader import in_groups
-from vesalius.data.ranks import any_of, by_first
+from vesalius.data.ranks import any_of, world
 from vesalius.training.checkpoint import Checkpoints, Progress
 from vesalius.training.distributed import own_share
 from vesalius.training.ema import Average
@@ -133,7 +133,7 @@ class Run:
     def save(self) -> None:
         self.move()
         began = monotonic()
-        by_first(lambda: self.checkpoints.save(self.task.module, self.optimiser, self.progress))
+        self.checkpoints.save(self.task.module, self.optimiser, self.progress)
         self.saved_at = monotonic()
         self.save_cost = self.saved_at - began
 
@@ -153,19 +153,22 @@ class Run:
 
     def in_parts(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[list[Batch]]:
         """Yield this rank's share of each batch, in parts."""
-        cuts = [self._cut(own_share(group)) for group in groups]
+        cuts = [self._cut(own_share(group), ceil(len(group) / world())) for group in groups]
         found = self.task.batches(split, [part for cut in cuts for part in cut])
         for cut in cuts:
             yield list(islice(found, len(cut)))
 
     def all_parts(self, split: str, group: NDArray[np.integer]) -> list[Batch]:
         """Return a whole batch in parts."""
-        return list(self.task.batches(split, self._cut(group)))
+        return list(self.task.batches(split, self._cut(group, len(group))))
 
-    def _cut(self, rows: NDArray[np.integer]) -> list[NDArray[np.integer]]:
-        """Cut rows into parts of at most ``micro_batch`` cases, and of two or more."""
+    def _cut(self, rows: NDArray[np.integer], largest: int) -> list[NDArray[np.integer]]:
+        """Cut rows into parts of at most ``micro_batch`` cases, and of two or more.
+
+        There are as many as the ``largest`` number of rows that a rank has needs.
+        """
         most = self.micro_batch
-        count = 1 if most is None else min(ceil(len(rows) / most), max(len(rows) // 2, 1))
+        count = 1 if most is None else min(ceil(max(largest, len(rows)) / most), max(len(rows) // 2, 1))
         return np.array_split(rows, count)
 
     def rate_factor(self, step: int) -> float:

@@ -93,16 +93,29 @@ class Matching:
     two_texts: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """Where and how a training runs; of these only the seed changes the result (on one device).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a training runs; none of it changes more than the last digits of the result.
 
     ``compile`` has the towers compiled by torch: slow to begin, faster after. ``recompute`` keeps
-    few activations and computes the others again: less memory for a third more time. Both change
-    no more than the last digits.
+    few activations and computes the others again: less memory for a third more time. ``shard``
+    deals weights, gradients and optimiser state of the towers out to the ranks of a job
+    (:mod:`vesalius.training.sharding`). ``save_every`` is the least number of seconds between two
+    checkpoints within an epoch; ``tensorboard`` writes event files beside the log.
+    """
+
+    tensorboard: bool = False
+    save_every: float = 60.0
+    compile: bool = False
+    recompute: bool = False
+    shard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions(Manner):
+    """Where and how a training runs; of these only the seed changes the result (on one device).
 
     ``folder`` receives checkpoints and the log, and a training goes on from what lies there.
-    ``save_every`` is the least number of seconds between two checkpoints within an epoch.
     ``max_bad`` is the share of unreadable images above which the training stops.
     """
 
@@ -111,11 +124,7 @@ class Conditions:
     workers: int | None = None
     seed: int = 0
     progress: bool = True
-    tensorboard: bool = False
-    save_every: float = 60.0
     max_bad: float = 0.05
-    compile: bool = False
-    recompute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +178,7 @@ class Reach:
 
 
 REACH = Reach()
+MANNER = Manner()
 PRETRAINING = Optimisation()
 FINE_TUNING = Optimisation(  # as in the IU-Xray study (arXiv 2506.14136)
     epochs=10,

@@ -22,10 +22,11 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from vesalius.core import TrainingError
-from vesalius.data.ranks import rank, world
+from vesalius.data.ranks import gathered_objects, rank, world
 from vesalius.training.batch_norm import one_batch
-from vesalius.training.distributed import Shares, average_gradients, gathered, shares
+from vesalius.training.distributed import Shares, average_gradients, gathered, is_asked, shares
 from vesalius.training.running import Batch, Features, Run
+from vesalius.training.sharding import own_part, total_norm
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,12 +78,12 @@ def take_step(
         if parameter.grad is not None
     ]
     if gradients:
-        norm = float(nn.utils.get_total_norm(gradients))
+        norm = total_norm(gradients)
         if not isfinite(norm):
             raise _not_finite(run, f"the gradient's length is {norm}", rows_B)
         most = run.optimisation.clip
         if most is not None and norm > most:
-            torch._foreach_mul_(gradients, most / norm)
+            torch._foreach_mul_([own_part(slope) for slope in gradients], most / norm)
         run.optimiser.step()
         task.after_step()
     return value * weight, weight
@@ -105,6 +106,8 @@ def _dealt(
     """Return who has which rows of a batch, and this rank's parts of ``least`` cases or more."""
     kept = [batch for batch in parts if len(batch[0]) >= least]
     found = shares(group, _rows(kept))
+    if is_asked(run.conditions) and len(set(gathered_objects(len(kept)))) > 1:
+        found = None  # the ranks gather a tower's weights equally often
     if found is None:  # a rank has nothing: each takes all
         kept = [b for b in run.all_parts(split, group) if len(b[0]) >= least]
         found = Shares((_rows(kept),))

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from vesalius.core import TrainingError
+from vesalius.training.distributed import is_asked
 from vesalius.training.settings import Conditions
 
 
@@ -38,7 +39,8 @@ def arranged(module: nn.Module, conditions: Conditions) -> Iterator[None]:
             for switch in switches:
                 stack.callback(switch, False)
                 switch(True)
-        for part in module.modules():
+        layouts = module.modules() if not is_asked(conditions) else ()  # shards have one layout
+        for part in layouts:
             if _overlapping(part) and torch.device(conditions.device).type in ("cpu", "cuda"):
                 part.to(memory_format=torch.channels_last)
                 stack.callback(part.to, memory_format=torch.contiguous_format)
