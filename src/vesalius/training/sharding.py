@@ -138,12 +138,7 @@ def _shard(module: nn.Module, device: torch.device) -> None:
     from torch.distributed.fsdp import fully_shard
 
     units = _units(module)
-    inside: set[int] = set()
-    holders: Counter[nn.Parameter] = Counter()
-    for unit in units:  # blocks come before their tower
-        parts = [part for part in unit.modules() if id(part) not in inside]
-        inside |= {id(part) for part in parts}
-        holders.update({p for part in parts for p in part.parameters(recurse=False)})
+    holders = Counter(parameter for unit in units for parameter in _of_its_own(unit, units))
     stay = {own for own, count in holders.items() if count > 1 or own.ndim == 0}
     mesh = init_device_mesh(device.type, (world(),))
     for parameter in module.parameters():
@@ -164,6 +159,19 @@ def _units(module: nn.Module) -> list[nn.Module]:
         if next(tower.parameters(), None) is not None:
             found += [part for part in [*called, tower] if part not in found]
     return found
+
+
+def _of_its_own(unit: nn.Module, units: list[nn.Module]) -> set[nn.Parameter]:
+    """Return the parameters of a unit that are not in another one inside it."""
+    others = {id(other) for other in units if other is not unit}
+    inside = {
+        id(inner)
+        for part in unit.modules()
+        if id(part) in others
+        for inner in part.modules()
+    }
+    parts = [part for part in unit.modules() if id(part) not in inside]
+    return {parameter for part in parts for parameter in part.parameters(recurse=False)}
 
 
 @dataclass(frozen=True, slots=True)
