@@ -62,11 +62,13 @@ def sharded(module: nn.Module, conditions: Conditions) -> Iterator[Parameters]:
         stand_ins = {own: now for own, now in found.items() if now is not None and now is not own}
         for own in stand_ins:  # out of the accelerator's memory
             own.data = own.data.cpu()
-        yield stand_ins
-        with torch.no_grad(), told():
-            for own, (part, name) in places.items():
-                if own in stand_ins:
-                    own.data = _whole(part._parameters[name])
+        others = [*(own for own in places if own not in stand_ins), *module.buffers()]
+        with _as_begun_after_an_error(others):
+            yield stand_ins
+            with torch.no_grad(), told():
+                ended = {own: _whole(now).to(device) for own, now in stand_ins.items()}
+        for own, value in ended.items():
+            own.data = value
     except RuntimeError as error:
         if isinstance(error, dist.DistError) or "gloo" in str(error):
             raise lost(error) from error
@@ -125,6 +127,18 @@ def total_norm(gradients: Sequence[Tensor]) -> float:
     if others:
         squared += nn.utils.get_total_norm(others).double().square()
     return float(squared.sqrt())
+
+
+@contextmanager
+def _as_begun_after_an_error(tensors: Sequence[Tensor]) -> Iterator[None]:
+    """Give tensors their values back where an error ends the block."""
+    begun = [value.detach().clone() for value in tensors]
+    try:
+        yield
+    except BaseException:
+        for value, was in zip(tensors, begun, strict=True):
+            value.data.copy_(was)
+        raise
 
 
 def _whole(value: Any) -> Tensor:
