@@ -1,4 +1,4 @@
-"""A study that torchrun starts on two ranks is that of one."""
+"""What torchrun starts on two ranks is what one does: a study, an embedding."""
 
 import json
 import os
@@ -49,3 +49,28 @@ def test_scores_before_training_are_equal_and_those_after_it_near(runs):
     for line, other in zip(*histories, strict=True):
         for key in {"validation_loss", "train_loss"} & line.keys():
             assert line[key] == pytest.approx(other[key], rel=1e-3)
+
+
+def test_two_ranks_embed_what_one_does_and_one_goes_on_from_there(tmp_path):
+    embed = ["embed", "phantom", "n=150", "image_size=48", "--model", "tiny", "--workers", "0"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    one, two = tmp_path / "one", tmp_path / "two"
+    for launch, out in (
+        ([sys.executable, "-m", "vesalius"], one),
+        (TORCHRUN, two),
+        ([sys.executable, "-m", "vesalius"], two),
+    ):
+        done = subprocess.run(
+            [*launch, *embed, "--out", str(out)],
+            capture_output=True, text=True, timeout=100, env=env,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("150 image embeddings of width 256") == 1, "one rank says so"
+    written = [
+        {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+        for out in (one, two)
+    ]
+    assert len(written[0]) == 4
+    assert written[0] == written[1]
+    chunks = [len(list(out.glob("store/*/*.npy"))) for out in (one, two)]
+    assert chunks == [1, 2], "each rank wrote its own rows, and the third call none"

@@ -12,6 +12,7 @@ MINIMAL = {
     "data": {"reader": "phantom"},
     "model": {"name": "tiny"},
 }
+MANNERS = ("tensorboard", "compile", "recompute", "shard")
 
 
 @pytest.mark.parametrize("name", catalogue())
@@ -107,6 +108,24 @@ def test_the_settings_of_training_are_flat_and_reach_the_function():
     given = arguments(pretrain, recipe.pretrain)
     assert given["optimisation"].epochs == 3
     assert given["freeze_text"] is True
+
+
+def test_how_a_training_runs_is_said_by_each_stage_and_reaches_its_conditions(tmp_path):
+    from vesalius.core import Run
+    from vesalius.studies.outcome import Context
+    from vesalius.studies.pretrain import conditions
+    from vesalius.studies.recipe import stage_function
+    from vesalius.studies.settings import arguments
+
+    stages = {"pretrain": {}, "self_supervise": {}, "adapt": ["fine_tune"]}
+    names = ("pretrain", "self_supervise", "fine_tune")
+    recipe = recipe_of({**MINIMAL, **stages}, [f"{n}.{k}=true" for n in names for k in MANNERS])
+    settings = (recipe.pretrain, recipe.self_supervise, recipe.adapt[0].settings)
+    context = Context(Run.open(tmp_path, {}), cases=None, model=None)
+    for name, own in zip(names, settings, strict=True):
+        given = conditions(context, name, arguments(stage_function(name), own)["manner"])
+        assert all(getattr(given, key) is True for key in MANNERS)
+        assert given.save_every == 60.0
 
 
 @pytest.mark.parametrize(

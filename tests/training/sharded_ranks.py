@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import cohort
 from two_ranks import STEPS, Double, difference
 
+from conftest import cohort
 from vesalius.core import VesaliusError
 from vesalius.data.ranks import alone, barrier, gathered_objects, rank, ranks
 from vesalius.training import Conditions, Matching, Reach, fine_tune, loop, pretrain

@@ -14,7 +14,16 @@ from vesalius.studies.exporting import origin_of
 from vesalius.studies.inputs import image_features, in_splits, labelled
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.pretrain import conditions, fit_blocks
-from vesalius.training import FINE_TUNING, REACH, Optimisation, Reach, predict, save_classifier
+from vesalius.training import (
+    FINE_TUNING,
+    MANNER,
+    REACH,
+    Manner,
+    Optimisation,
+    Reach,
+    predict,
+    save_classifier,
+)
 from vesalius.training import fine_tune as train_on_labels
 
 
@@ -29,6 +38,7 @@ def fine_tune(
     head_learning_rate: float | None = None,
     augment: bool = False,
     optimisation: Optimisation = FINE_TUNING,
+    manner: Manner = MANNER,
 ) -> Outcome:
     """Train the image tower and a linear head on the labels (``full``), or the head alone.
 
@@ -46,7 +56,7 @@ def fine_tune(
         context.model,
         cases.split("train"),
         cases.split("validation"),
-        conditions=conditions(context, slug(title)),
+        conditions=conditions(context, slug(title), manner),
         optimisation=optimisation,
         strategy=strategy,
         reach=reach,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Literal
 
 from vesalius.core import CaseSet, DataError, RecipeError
@@ -11,11 +12,13 @@ from vesalius.reporting import Block, Column, Section, Table, figures
 from vesalius.studies.inputs import image_features, text_features
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.training import (
+    MANNER,
     MATCHING,
     PRETRAINING,
     REACH,
     Conditions,
     Fit,
+    Manner,
     Matching,
     Optimisation,
     Reach,
@@ -37,12 +40,14 @@ def pretrain(
     reach: Reach = REACH,
     augment: bool = True,
     optimisation: Optimisation = PRETRAINING,
+    manner: Manner = MANNER,
 ) -> Outcome:
     """Train on image–text pairs; the epoch with the least validation loss is kept.
 
     ``freeze_image`` and ``freeze_text``, PubMedCLIP's options, say ``strategy=locked_image`` and
     ``locked_text``. ``last_blocks``, ``lora_rank``, ``lora_alpha`` and ``layer_decay`` say how far
-    learning reaches.
+    learning reaches, ``recompute``, ``compile``, ``shard`` and ``tensorboard`` how the training
+    runs.
 
     The model as it was before stands beside the trained one wherever texts are found again.
     """
@@ -58,7 +63,7 @@ def pretrain(
         context.model,
         cases.split("train"),
         cases.split("validation"),
-        conditions=conditions(context, "pretrain"),
+        conditions=conditions(context, "pretrain", manner),
         optimisation=optimisation,
         objective=objective,
         matching=matching,
@@ -105,7 +110,7 @@ def chosen_strategy(strategy: Strategy, freeze_image: bool, freeze_text: bool) -
     return said
 
 
-def conditions(context: Context, name: str) -> Conditions:
+def conditions(context: Context, name: str, manner: Manner) -> Conditions:
     """Return where a training of this Run keeps its checkpoints, and how it runs."""
     return Conditions(
         folder=context.run.file("training", name),
@@ -114,6 +119,7 @@ def conditions(context: Context, name: str) -> Conditions:
         seed=context.seed,
         max_bad=context.max_bad,
         progress=context.progress,
+        **asdict(manner),
     )
 
 

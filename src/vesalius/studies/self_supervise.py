@@ -9,7 +9,13 @@ from vesalius.data.ranks import by_first
 from vesalius.reporting import Section
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.pretrain import conditions, fit_blocks
-from vesalius.training import Optimisation, pretrain_views, self_supervised_optimisation
+from vesalius.training import (
+    MANNER,
+    Manner,
+    Optimisation,
+    pretrain_views,
+    self_supervised_optimisation,
+)
 
 NAME = "self-supervision"
 
@@ -25,6 +31,7 @@ def self_supervise(
     batch_size: int = 256,
     learning_rate: float | None = None,
     micro_batch: int | None = None,
+    manner: Manner = MANNER,
 ) -> Outcome:
     """Train on views of the training images by SimCLR or Barlow Twins, with LARS.
 
@@ -36,7 +43,7 @@ def self_supervise(
         context.model,
         cases.split("train"),
         cases.split("validation"),
-        conditions=conditions(context, "self-supervise"),
+        conditions=conditions(context, "self-supervise", manner),
         optimisation=_optimisation(method, epochs, batch_size, learning_rate, micro_batch),
         method=method,
         views=views,

@@ -168,7 +168,9 @@ class Run:
         There are as many as the ``largest`` number of rows that a rank has needs.
         """
         most = self.micro_batch
-        count = 1 if most is None else min(ceil(max(largest, len(rows)) / most), max(len(rows) // 2, 1))
+        count = (
+            1 if most is None else min(ceil(max(largest, len(rows)) / most), max(len(rows) // 2, 1))
+        )
         return np.array_split(rows, count)
 
     def rate_factor(self, step: int) -> float:

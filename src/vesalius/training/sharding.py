@@ -82,7 +82,8 @@ def sharded(module: nn.Module, conditions: Conditions) -> Iterator[Parameters]:
 
 def own_part(value: Tensor) -> Tensor:
     """Return what this rank has of a tensor; memory is shared, so it can be changed in place."""
-    found: Tensor = value.to_local() if is_sharded(value) else value  # type: ignore[operator]
+    own: Any = value
+    found: Tensor = own.to_local() if is_sharded(value) else value
     return found
 
 
@@ -179,10 +180,7 @@ def _of_its_own(unit: nn.Module, units: list[nn.Module]) -> set[nn.Parameter]:
     """Return the parameters of a unit that are not in another one inside it."""
     others = {id(other) for other in units if other is not unit}
     inside = {
-        id(inner)
-        for part in unit.modules()
-        if id(part) in others
-        for inner in part.modules()
+        id(inner) for part in unit.modules() if id(part) in others for inner in part.modules()
     }
     parts = [part for part in unit.modules() if id(part) not in inside]
     return {parameter for part in parts for parameter in part.parameters(recurse=False)}
