@@ -66,10 +66,9 @@ def fine_tune(
     )
     kept = context.run.file("classifiers", slug(title))
     by_first(lambda: save_classifier(classifier, kept, origin=origin_of(context.run)))
-    evaluated = in_splits(cases, "validation", "test")
     predictions = predict(
         classifier,
-        evaluated,
+        in_splits(cases, "validation", "test"),
         max_bad=context.max_bad,
         workers=context.workers,
         device=context.device,
