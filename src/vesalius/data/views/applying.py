@@ -6,7 +6,6 @@ Legend of shapes: B batch, C channels, H W pixels of the source, S of a side of 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +15,7 @@ from vesalius.data.views.blur import blurred, taps_of
 from vesalius.data.views.colour import CHANGES, luminance
 from vesalius.data.views.draws import Draws
 from vesalius.data.views.geometry import resample
+from vesalius.data.views.threads import single_threaded_ops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def apply(
         piece = slice(first, first + most)
         views_BCSS[piece] = _made(pixels_BCHW[piece], draws[piece], size)
 
-    with _single_threaded_ops() as threads:
+    with single_threaded_ops() as threads:
         pieces = range(0, count, most)
         if min(threads, len(pieces)) < 2:
             for first in pieces:
@@ -77,20 +77,6 @@ def apply(
             with ThreadPoolExecutor(threads, **one) as pool:
                 list(pool.map(make, pieces))
     return views_BCSS
-
-
-@contextmanager
-def _single_threaded_ops() -> Iterator[int]:
-    """Keep torch from cutting single operations among threads; yield how many it had.
-
-    They are too small to be worth it, and sums that are cut otherwise are rounded otherwise.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield threads
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _made(
@@ -108,7 +94,7 @@ def _made(
 
 
 def _changes(draws: Draws) -> Iterator[tuple[int, Tensor]]:
-    """Yield changes of colour and the rows that ask for them: all first ones, all second ones ..."""
+    """Yield changes of colour and the rows that ask for them: first ones, second ones ..."""
     asked_B4 = draws.jitter_B[:, None] & (draws.factors_B4 != torch.tensor(NEUTRAL))
     asked_B4 = asked_B4.gather(1, draws.order_B4)
     codes_B4 = torch.where(asked_B4, draws.order_B4, -1)
