@@ -6,6 +6,7 @@ Legend of shapes: B batch, C channels, H W pixels of the source, S of a side of 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -73,8 +74,8 @@ def apply(
             for first in pieces:
                 make(first)
         else:
-            one = {"initializer": torch.set_num_threads, "initargs": (1,)}
-            with ThreadPoolExecutor(threads, **one) as pool:
+            begin = partial(torch.set_num_threads, 1)
+            with ThreadPoolExecutor(threads, initializer=begin) as pool:
                 list(pool.map(make, pieces))
     return views_BCSS
 
