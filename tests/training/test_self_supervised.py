@@ -133,5 +133,10 @@ def test_mistakes_are_named(micro, make_cohort, conditions):
         pretrain_views(micro, *sets, conditions=conditions, method="simclear")
     with pytest.raises(ChoiceError, match="chest"):
         pretrain_views(micro, *sets, conditions=conditions, views="chests")
+    with pytest.raises(ChoiceError, match="setting of barlow_twins 'tile'.*off_diagonal_weight"):
+        pretrain_views(
+            micro, *sets, conditions=conditions, method="barlow_twins",
+            objective_settings={"tile": 8},
+        )  # fmt: skip
     with pytest.raises(TrainingError, match="code of its own"):
         pretrain_views(micro, *sets, conditions=conditions)

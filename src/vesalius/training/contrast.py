@@ -45,17 +45,8 @@ class Contrast:
             ChoiceError: there is no such objective, or it has no such setting.
         """
         loss = find_objective(name)
-        keywords = [
-            p.name
-            for p in inspect.signature(loss).parameters.values()
-            if p.kind is inspect.Parameter.KEYWORD_ONLY
-        ]
-        own = [keyword for keyword in keywords if keyword not in GIVEN]
-        settings = dict(settings or {})
-        for setting in settings:
-            if setting not in own:
-                raise unknown(f"setting of {name}", setting, own)
-        return cls(name, loss, settings, frozenset(keywords) & set(GIVEN))
+        settings = checked_settings(name, loss, settings)
+        return cls(name, loss, settings, frozenset(_keywords(loss)) & set(GIVEN))
 
     @property
     def reads_findings(self) -> bool:
@@ -99,6 +90,30 @@ class Contrast:
         if temperature <= 0:
             raise TrainingError(f"{self.name}: temperature is {temperature}, not above 0")
         return temperature
+
+
+def checked_settings(
+    name: str, loss: Callable[..., Tensor], settings: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return the settings of an objective, all of which it has.
+
+    Raises:
+        ChoiceError: it has no such setting.
+    """
+    own = [keyword for keyword in _keywords(loss) if keyword not in GIVEN]
+    settings = dict(settings or {})
+    for setting in settings:
+        if setting not in own:
+            raise unknown(f"setting of {name}", setting, own)
+    return settings
+
+
+def _keywords(loss: Callable[..., Tensor]) -> list[str]:
+    return [
+        p.name
+        for p in inspect.signature(loss).parameters.values()
+        if p.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
 
 
 def bound(model: DualEncoder) -> None:

@@ -20,6 +20,7 @@ from vesalius.data.views import Preset, apply, preset
 from vesalius.objectives.barlow_twins import barlow_twins
 from vesalius.objectives.nt_xent import nt_xent
 from vesalius.training.byte_images import bytes_then_floats
+from vesalius.training.contrast import checked_settings
 from vesalius.training.fingerprint import cases_hash
 from vesalius.training.freezing import frozen
 from vesalius.training.images import TrainingImages
@@ -113,12 +114,13 @@ def pretrain_views(
         objective_settings: ``temperature``, ``tile``; or ``off_diagonal_weight``.
 
     Raises:
-        ChoiceError: there is no such method or preset.
+        ChoiceError: there is no such method, preset or setting of the method.
         TrainingError: the model prepares its pixels in a way that leaves no bytes to make views of;
             see also :func:`vesalius.training.fit`.
         DataError: too many images are unreadable.
     """
     chosen = _method(method)
+    objective_settings = checked_settings(method, chosen.loss, objective_settings)
     optimisation = optimisation or self_supervised_optimisation(method)
     kind = preset(views) if isinstance(views, str) else views
     layers = tuple(layers or chosen.layers)
@@ -130,7 +132,7 @@ def pretrain_views(
         "task": "pretrain_views",
         "method": method,
         "layers": list(layers),
-        "objective_settings": dict(objective_settings or {}),
+        "objective_settings": objective_settings,
         "views": asdict(kind),
         **{f"model.{key}": value for key, value in model.identity().items()},
         **{f"{name}_cases": cases_hash(cases) for name, cases in splits.items()},
@@ -144,7 +146,7 @@ def pretrain_views(
             floats=to_floats,
             kind=kind,
             method=chosen,
-            objective_settings=dict(objective_settings or {}),
+            objective_settings=objective_settings,
             settings=settings,
             learning_rate=optimisation.learning_rate,
             bias_rate=chosen.bias_rate if optimisation.optimiser == "lars" else 1.0,

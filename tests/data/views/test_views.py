@@ -12,7 +12,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as peer
 
 from vesalius.core import ChoiceError, DataError
-from vesalius.data.views import PRESETS, Draws, Preset, apply, preset
+from vesalius.data.views import PRESETS, Draws, Preset, apply, applying, preset
 from vesalius.data.views.blur import blurred, taps_of
 from vesalius.data.views.colour import brighten_, contrast_, luminance, saturate_, shift_hue_
 
@@ -166,6 +166,21 @@ def test_rows_of_the_draws_give_the_same_pixels_for_rows_of_the_batch(name, side
     assert torch.equal(whole, apply(pixels, preset(name).draw(9, (side, side), generator())))
     assert float(whole.min()) >= 0
     assert float(whole.max()) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("side", [28, 72])
+def test_threads_change_no_bit_and_their_number_is_given_back(side, monkeypatch):
+    monkeypatch.setattr(applying, "FLOATS_AT_ONCE", 2 * 3 * side**2)  # pieces of two images
+    pixels = picture(9, side)
+    drawn = preset("simclr").draw(9, (side, side), generator())
+    alone = apply(pixels, drawn)
+    try:
+        for threads in (2, 3):
+            torch.set_num_threads(threads)
+            assert torch.equal(apply(pixels, drawn), alone)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_crops_are_distributed_as_torchvisions():

@@ -5,6 +5,8 @@ Legend of shapes: B batch, C channels, H W pixels of the source, S of a side of 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +16,7 @@ from vesalius.data.views.blur import blurred, taps_of
 from vesalius.data.views.colour import CHANGES, luminance
 from vesalius.data.views.draws import Draws
 from vesalius.data.views.geometry import resample
+from vesalius.data.views.threads import single_threaded_ops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +24,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
     from torch import Tensor
 
-FLOATS_AT_ONCE = (
-    2**18
-)  # on the CPU: a piece of 1 MiB stays in the cache from one change to the next
+FLOATS_AT_ONCE = 2**18  # on the CPU: a piece of 1 MiB stays in the cache between changes
+NEUTRAL = (1.0, 1.0, 1.0, 0.0)  # factors that change nothing
 
 
 def apply(
@@ -31,7 +33,8 @@ def apply(
 ) -> Float[Tensor, "B C S S"]:
     """Return the views of the images as floats in [0, 1], on the pixels' device.
 
-    Rows of the draws applied to the same rows of the batch give the same pixels.
+    Rows of the draws applied to the same rows of the batch give the same pixels. On the CPU as many
+    threads as torch has share the rows, in pieces; how many there are changes no bit.
 
     Args:
         size: height and width of the views; those of the images by default.
@@ -55,17 +58,55 @@ def apply(
     if len(draws) != len(pixels_BCHW):
         raise DataError(f"{len(draws)} draws do not fit {len(pixels_BCHW)} images")
     size = size or (pixels_BCHW.shape[2], pixels_BCHW.shape[3])
-    there = draws.to(pixels_BCHW.device)
-    small_BCSS = resample(pixels_BCHW, there, size)
-    views_BCSS = torch.empty(small_BCSS.shape, device=small_BCSS.device)
-    most = len(draws) if pixels_BCHW.is_cuda else FLOATS_AT_ONCE // small_BCSS[:1].numel()
-    for order, rows in _same_order(draws, max(most, 1)):
-        place = slice(int(rows), int(rows) + 1) if len(rows) == 1 else rows
-        piece, own = small_BCSS[place].float().div_(255), there[place]
-        for change in order:
-            piece = CHANGES[change](piece, own.factors_B4[:, change])
-        views_BCSS[place] = _finished(piece, own, draws[place])
+    if pixels_BCHW.is_cuda:
+        return _made(pixels_BCHW, draws, size)
+    count, channels = pixels_BCHW.shape[:2]
+    views_BCSS = torch.empty(count, channels, *size, device=pixels_BCHW.device)
+    most = max(FLOATS_AT_ONCE // (channels * size[0] * size[1]), 1)
+
+    def make(first: int) -> None:
+        piece = slice(first, first + most)
+        views_BCSS[piece] = _made(pixels_BCHW[piece], draws[piece], size)
+
+    with single_threaded_ops() as threads:
+        pieces = range(0, count, most)
+        if min(threads, len(pieces)) < 2:
+            for first in pieces:
+                make(first)
+        else:
+            begin = partial(torch.set_num_threads, 1)
+            with ThreadPoolExecutor(threads, initializer=begin) as pool:
+                list(pool.map(make, pieces))
     return views_BCSS
+
+
+def _made(
+    pixels_BCHW: UInt8[Tensor, "B C H W"], draws: Draws, size: tuple[int, int]
+) -> Float[Tensor, "B C S S"]:
+    there = draws.to(pixels_BCHW.device)
+    views_BCSS = resample(pixels_BCHW, there, size).div_(255)
+    for change, rows in _changes(draws):
+        factors = there.factors_B4[rows, change]
+        if len(rows) == len(draws):
+            CHANGES[change](views_BCSS, factors)
+        else:
+            views_BCSS[rows] = CHANGES[change](views_BCSS[rows], factors)
+    return _finished(views_BCSS, there, draws)
+
+
+def _changes(draws: Draws) -> Iterator[tuple[int, Tensor]]:
+    """Yield changes of colour and the rows that ask for them: first ones, second ones ..."""
+    asked_B4 = draws.jitter_B[:, None] & (draws.factors_B4 != torch.tensor(NEUTRAL))
+    asked_B4 = asked_B4.gather(1, draws.order_B4)
+    codes_B4 = torch.where(asked_B4, draws.order_B4, -1)
+    if len(draws) == 1:
+        yield from ((change, torch.tensor([0])) for change in codes_B4[0].tolist() if change >= 0)
+        return
+    for code_B in codes_B4.unbind(1):
+        for change in range(4):
+            rows = (code_B == change).nonzero()[:, 0]
+            if len(rows):
+                yield change, rows
 
 
 def _finished(
@@ -80,13 +121,3 @@ def _finished(
     if taps > 1 and len(rows):
         views_BCSS[rows] = blurred(views_BCSS[rows], there.sigmas_B[rows], taps=taps)
     return views_BCSS
-
-
-def _same_order(draws: Draws, most: int) -> Iterator[tuple[list[int], Tensor]]:
-    """Yield rows that go through the same changes in the same order, at most so many at once."""
-    code_B = (draws.order_B4 * torch.tensor([64, 16, 4, 1])).sum(1)
-    code_B = torch.where(draws.jitter_B, code_B, -1)
-    for code in code_B.unique().tolist():
-        order = [] if code < 0 else [code >> 6, code >> 4 & 3, code >> 2 & 3, code & 3]
-        for rows in (code_B == code).nonzero()[:, 0].split(most):
-            yield order, rows

@@ -25,16 +25,19 @@ ONE_BY_ONE = 64  # on the CPU, images of this side and above are resized one at 
 
 def resample(
     pixels_BCHW: UInt8[Tensor, "B C H W"], draws: Draws, size: tuple[int, int]
-) -> UInt8[Tensor, "B C S S"]:
-    """Return the images cropped, resized, flipped and turned; draws lie on the pixels' device."""
+) -> Float[Tensor, "B C S S"]:
+    """Return the images cropped, resized, flipped and turned, in whole levels from 0 to 255.
+
+    The draws lie on the pixels' device.
+    """
     if draws.angles_B is None:
         return _cropped(pixels_BCHW, draws.boxes_B4, draws.flips_B, size)
     height, width = pixels_BCHW.shape[-2:]
     if height > size[0] or width > size[1]:
-        pixels_BCHW = _cropped(pixels_BCHW, draws.boxes_B4, draws.flips_B, size)
+        crops_BCSS = _cropped(pixels_BCHW, draws.boxes_B4, draws.flips_B, size)
         whole_B4 = torch.tensor([0.0, 0.0, *size], device=pixels_BCHW.device)
         boxes_B4 = whole_B4.expand(len(draws), 4)
-        return _turned(pixels_BCHW, boxes_B4, torch.zeros_like(draws.flips_B), draws.angles_B, size)
+        return _turned(crops_BCSS, boxes_B4, torch.zeros_like(draws.flips_B), draws.angles_B, size)
     return _turned(pixels_BCHW, draws.boxes_B4, draws.flips_B, draws.angles_B, size)
 
 
@@ -43,7 +46,7 @@ def _cropped(
     boxes_B4: Float[Tensor, "B 4"],
     flips_B: Bool[Tensor, "B"],
     size: tuple[int, int],
-) -> UInt8[Tensor, "B C S S"]:
+) -> Float[Tensor, "B C S S"]:
     """Crop and resize as torchvision's ``resized_crop(antialias=True)`` does, and flip."""
     whole = bool((boxes_B4 == boxes_B4.round()).all()) if not pixels_BCHW.is_cuda else False
     if whole and min(size) >= ONE_BY_ONE:
@@ -53,9 +56,10 @@ def _cropped(
     columns_BSW = axis_weights(left_B, width_B, pixels_BCHW.shape[-1], size[1])
     columns_BSW = torch.where(flips_B[:, None, None], columns_BSW.flip(1), columns_BSW)
     B, C, H, W = pixels_BCHW.shape
-    across = torch.bmm(pixels_BCHW.float().reshape(B, C * H, W), columns_BSW.mT)
-    down = torch.matmul(rows_BSH[:, None], across.reshape(B, C, H, size[1]))
-    return down.round_().clamp_(0, 255).to(torch.uint8)
+    sources = pixels_BCHW.transpose(1, 2).float().reshape(B, H, C * W)
+    down = torch.bmm(rows_BSH, sources).reshape(B, size[0] * C, W)
+    views = torch.bmm(down, columns_BSW.mT).reshape(B, size[0], C, size[1])
+    return views.transpose(1, 2).contiguous().round_()  # weights sum to 1: within 0 and 255
 
 
 def _one_by_one(
@@ -63,8 +67,8 @@ def _one_by_one(
     boxes_B4: Float[Tensor, "B 4"],
     flips_B: Bool[Tensor, "B"],
     size: tuple[int, int],
-) -> UInt8[Tensor, "B C S S"]:
-    views_BCSS = pixels_BCHW.new_empty(*pixels_BCHW.shape[:2], *size)
+) -> Float[Tensor, "B C S S"]:
+    views_BCSS = torch.empty(*pixels_BCHW.shape[:2], *size)
     boxes, flips = boxes_B4.int().tolist(), flips_B.tolist()
     for i, ((top, left, height, width), flip) in enumerate(zip(boxes, flips, strict=True)):
         crop = pixels_BCHW[i : i + 1, :, top : top + height, left : left + width]
@@ -92,12 +96,12 @@ def axis_weights(
 
 
 def _turned(
-    pixels_BCHW: UInt8[Tensor, "B C H W"],
+    pixels_BCHW: Float[Tensor, "B C H W"] | UInt8[Tensor, "B C H W"],
     boxes_B4: Float[Tensor, "B 4"],
     flips_B: Bool[Tensor, "B"],
     angles_B: Float[Tensor, "B"],
     size: tuple[int, int],
-) -> UInt8[Tensor, "B C S S"]:
+) -> Float[Tensor, "B C S S"]:
     """Sample the box turned about its middle, in one step; the edge is repeated beyond the image.
 
     The turn is that of the view's own pixels, after the resizing: no shear in a stretched crop.
@@ -116,4 +120,4 @@ def _turned(
     y_BSS = top + tall * (turned_y_BSS / size[0] + 0.5)
     grid_BSS2 = torch.stack([2 * x_BSS / width - 1, 2 * y_BSS / height - 1], dim=3)
     turned = grid_sample(pixels_BCHW.float(), grid_BSS2, padding_mode="border", align_corners=False)
-    return turned.round_().clamp_(0, 255).to(torch.uint8)
+    return turned.round_()

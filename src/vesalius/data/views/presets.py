@@ -71,8 +71,10 @@ class Preset:
         ``generator`` lives on the CPU, so that every device and rank draws the same.
         """
         from vesalius.data.views.draws import draw
+        from vesalius.data.views.threads import single_threaded_ops
 
-        return draw(self, count, size, generator)
+        with single_threaded_ops():
+            return draw(self, count, size, generator)
 
     def settings(self) -> dict[str, float | tuple[float, float]]:
         """Return the plain values, as a training's settings keep them."""
