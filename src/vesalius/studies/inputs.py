@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from vesalius.core import CaseSet, DataError, Embeddings
 from vesalius.data.label_share import with_label_share
@@ -14,6 +15,7 @@ from vesalius.embedding import encode
 from vesalius.studies.outcome import Context
 
 Modality = Literal["image", "text"]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 def in_splits(cases: CaseSet, *names: str) -> CaseSet:

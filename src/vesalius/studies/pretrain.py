@@ -19,6 +19,7 @@ from vesalius.training import (
     Matching,
     Optimisation,
     Reach,
+    contrast_of,
 )
 from vesalius.training import pretrain as train_on_pairs
 
@@ -80,6 +81,21 @@ def pretrain(
         model=context.model,
         fits={"pretraining": fit},
     )
+
+
+def possible(
+    *,
+    objective: str,
+    matching: Matching,
+    strategy: Strategy,
+    freeze_image: bool,
+    freeze_text: bool,
+    augment: bool,
+    **_: object,
+) -> None:
+    """Raise a VesaliusError where settings that are each right cannot go together."""
+    chosen_strategy(strategy, freeze_image, freeze_text)
+    contrast_of(objective, matching, augment=augment)
 
 
 def _false_negatives(cases: CaseSet) -> str:

@@ -9,7 +9,12 @@ from vesalius.data.ranks import by_first
 from vesalius.reporting import Section
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.pretrain import conditions, fit_blocks
-from vesalius.training import Optimisation, pretrain_views, self_supervised_optimisation
+from vesalius.training import (
+    Optimisation,
+    checked_views,
+    pretrain_views,
+    self_supervised_optimisation,
+)
 
 NAME = "self-supervision"
 
@@ -51,6 +56,22 @@ def self_supervise(
         fit_blocks({NAME: fit}),
     )
     return Outcome(sections=(section,), model=context.model, fits={NAME: fit})
+
+
+def possible(
+    *,
+    method: str,
+    views: str,
+    layers: tuple[int, ...] | None,
+    objective_settings: dict[str, Any] | None,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float | None,
+    micro_batch: int | None,
+) -> None:
+    """Raise a VesaliusError where the settings cannot be."""
+    checked_views(method, views, layers, objective_settings)
+    _optimisation(method, epochs, batch_size, learning_rate, micro_batch)
 
 
 def _optimisation(

@@ -78,11 +78,7 @@ def partly_paired(
         TrainingError: ``pairs`` is no share, or leaves nothing.
         DataError: there are no texts.
     """
-    if not 0 <= pairs <= 1 or (pairs == 0 and not decoupled):
-        raise TrainingError(
-            f"pairs is {pairs}, not a share of the training cases above 0 and up to 1 (0 is for "
-            "decoupled=true alone)"
-        )
+    check_share(pairs, decoupled=decoupled)
     has_N = _has_text(cases, split)
     order = np.random.default_rng([seed, 1]).permutation(np.flatnonzero(has_N))
     known = np.sort(order[: round(pairs * len(order))])
@@ -97,6 +93,15 @@ def partly_paired(
     if not len(free):  # every text has its image: what is alone never had a text
         free = np.arange(len(written))
     return _pairing(cases, cases.select(written), own_N, free)
+
+
+def check_share(pairs: float, *, decoupled: bool) -> None:
+    """Raise TrainingError where ``pairs`` is no share of the training cases."""
+    if not 0 <= pairs <= 1 or (pairs == 0 and not decoupled):
+        raise TrainingError(
+            f"pairs is {pairs}, not a share of the training cases above 0 and up to 1 (0 is for "
+            "decoupled=true alone)"
+        )
 
 
 def _pairing(

@@ -27,6 +27,7 @@ from vesalius.training.loop import fit
 from vesalius.training.projector import projector
 from vesalius.training.running import Batch, Features
 from vesalius.training.settings import Conditions, Fit, Optimisation
+from vesalius.training.trial import try_out
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,7 +84,7 @@ def self_supervised_optimisation(
         batch_size=batch_size,
         learning_rate=rate,
         weight_decay=chosen.weight_decay,
-        warmup=min(10 / epochs, 0.1),
+        warmup=min(10 / max(epochs, 1), 0.1),
         optimiser="lars",
     )
 
@@ -113,17 +114,13 @@ def pretrain_views(
         objective_settings: ``temperature``, ``tile``; or ``off_diagonal_weight``.
 
     Raises:
-        ChoiceError: there is no such method or preset.
+        ChoiceError: there is no such method, preset or setting of the loss.
         TrainingError: the model prepares its pixels in a way that leaves no bytes to make views of;
             see also :func:`vesalius.training.fit`.
         DataError: too many images are unreadable.
     """
-    chosen = _method(method)
+    chosen, kind, layers = checked_views(method, views, layers, objective_settings)
     optimisation = optimisation or self_supervised_optimisation(method)
-    kind = preset(views) if isinstance(views, str) else views
-    layers = tuple(layers or chosen.layers)
-    if min(layers) < 1:
-        raise TrainingError(f"layers of the projector are {layers}, not 1 or wider")
     to_bytes, to_floats = bytes_then_floats(model.preprocess)
     splits = {"train": train, "validation": validation}
     settings = {
@@ -151,6 +148,27 @@ def pretrain_views(
             seed=conditions.seed,
         )
         return fit(task, optimisation=optimisation, conditions=conditions)
+
+
+def checked_views(
+    method: str,
+    views: str | Preset,
+    layers: Sequence[int] | None,
+    objective_settings: Mapping[str, Any] | None,
+) -> tuple[Method, Preset, tuple[int, ...]]:
+    """Return method, views and layers; needs no data, so it can be asked before any work.
+
+    Raises:
+        ChoiceError: there is no such method, preset or setting of the loss.
+        TrainingError: a layer, or a setting of the loss, cannot be.
+    """
+    chosen = _method(method)
+    kind = preset(views) if isinstance(views, str) else views
+    layers = tuple(layers or chosen.layers)
+    if min(layers) < 1:
+        raise TrainingError(f"layers of the projector are {layers}, not 1 or wider")
+    try_out(chosen.loss.__name__, chosen.loss, objective_settings or {})
+    return chosen, kind, layers
 
 
 class _Projected(nn.Module):
