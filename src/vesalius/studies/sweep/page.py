@@ -95,7 +95,8 @@ def answer(found: Sequence[Result], pairs: Sequence[Difference]) -> str:
     said = f"Highest macro AUROC: {best.arm.title} by {best.method}, {best.score.value:.3f}"
     if isfinite(best.score.low):
         said += f" [{best.score.low:.3f}, {best.score.high:.3f}]"
-    said += f" on {best.score.n:,} test cases, the mean of {len(best.seeds.values)} seeds."
+    seeds = len(best.seeds.values)
+    said += f" on {best.score.n:,} test cases, {f'the mean of {seeds} seeds' if seeds > 1 else '1 seed'}."
     apart = sum(own.told_apart for own in pairs)
     if pairs:
         said += f" Of {len(pairs)} pairs of arms and methods, {apart} can be told apart."
