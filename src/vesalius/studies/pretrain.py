@@ -52,7 +52,7 @@ def pretrain(
     if cases.texts is None or not any(cases.texts):
         raise DataError(
             f"pretrain needs texts, and {cases.source} has none; name their column (data.text=…) "
-            "or leave the stage out (pretrain=null)"
+            "or leave the stage out (pretrain=null; self_supervise learns from images alone)"
         )
     images, texts = image_features(context, "test"), text_features(context, "test")
     fit = train_on_pairs(

@@ -96,7 +96,8 @@ def answer(found: Sequence[Result], pairs: Sequence[Difference]) -> str:
     if isfinite(best.score.low):
         said += f" [{best.score.low:.3f}, {best.score.high:.3f}]"
     seeds = len(best.seeds.values)
-    said += f" on {best.score.n:,} test cases, {f'the mean of {seeds} seeds' if seeds > 1 else '1 seed'}."
+    of_seeds = f"the mean of {seeds} seeds" if seeds > 1 else "1 seed"
+    said += f" on {best.score.n:,} test cases, {of_seeds}."
     apart = sum(own.told_apart for own in pairs)
     if pairs:
         said += f" Of {len(pairs)} pairs of arms and methods, {apart} can be told apart."
