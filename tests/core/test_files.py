@@ -73,6 +73,16 @@ def test_a_run_goes_on_with_its_recipe_and_refuses_another(tmp_path):
     assert run.recipe() == {"seed": 0}
 
 
+def test_a_refused_recipe_is_told_by_the_first_setting_that_differs_however_deep(tmp_path):
+    Run.open(tmp_path / "run", {"pretrain": {"epochs": 1, "settings": {"tile": 8}, "clip": None}})
+    with pytest.raises(
+        VesaliusError, match=r"pretrain differs \(pretrain.settings.tile is 4 here, 8"
+    ):
+        Run.open(tmp_path / "run", {"pretrain": {"epochs": 1, "settings": {"tile": 4}}})
+    with pytest.raises(VesaliusError, match=r"\(pretrain is None here, \{'epochs': 1"):
+        Run.open(tmp_path / "run", {"pretrain": None})
+
+
 def test_an_environment_names_versions_and_nobody(tmp_path):
     versions = Run.open(tmp_path / "run", {}).environment()
     assert versions["vesalius"]

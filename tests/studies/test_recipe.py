@@ -142,12 +142,13 @@ def test_how_a_training_runs_is_said_by_each_stage_and_reaches_its_conditions(tm
 def test_the_freezing_options_of_pubmedclip_name_a_strategy(words, strategy):
     from vesalius.studies.pretrain import chosen_strategy
 
-    settings = recipe_of(MINIMAL, [f"pretrain.{word}" for word in ("epochs=3", *words)]).pretrain
-    asked = settings["strategy"], settings["freeze_image"], settings["freeze_text"]
+    words = [f"pretrain.{word}" for word in ("epochs=3", *words)]
     if " " in strategy:
         with pytest.raises(RecipeError, match=strategy):
-            chosen_strategy(*asked)
+            recipe_of(MINIMAL, words)
     else:
+        settings = recipe_of(MINIMAL, words).pretrain
+        asked = settings["strategy"], settings["freeze_image"], settings["freeze_text"]
         assert chosen_strategy(*asked) == strategy
 
 
@@ -156,6 +157,14 @@ def test_the_freezing_options_of_pubmedclip_name_a_strategy(words, strategy):
     [
         ("pretrain.epochs=0", "epochs is 0"),
         ("fine_tune.optimiser=sgd", "optimiser"),
+        ("fine_tune.labels=5", "less than or equal to 1"),
+        ("pretrain.objective=infonec", "did you mean 'infonce'"),
+        ("pretrain.objective_settings={tile: half}", "tile is 'half'"),
+        ("pretrain.pairs=3", "pairs is 3"),
+        ("pretrain.decoupled=true", "choose semantic_matching"),
+        ("self_supervise={views: chst}", "did you mean 'chest'"),
+        ("self_supervise={objective_settings: {temperatur: 1}}", "did you mean 'temperature'"),
+        ("self_supervise={epochs: 0}", "epochs is 0"),
         ("zero_shot.prompts=ches", "did you mean 'chest'"),
         ("zero_shot.prompts=gone.yaml", r"gone\.yaml cannot be read"),
     ],

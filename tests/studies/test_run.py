@@ -170,6 +170,12 @@ def test_a_model_that_was_trained_is_not_called_untrained(run):
     assert "was never trained" not in run.file("page.html").read_text()
 
 
+def test_a_trained_model_that_is_loaded_by_its_path_is_not_called_untrained(run, bare, tmp_path):
+    recipe = recipe_of({**bare, "model": str(run.path), "evaluate": []})
+    made = run_study(recipe, tmp_path / "run", progress=False)
+    assert "was never trained" not in made.file("page.html").read_text()
+
+
 def test_the_naive_recall_stands_beside_the_grouped_one(run):
     page = run.file("page.html").read_text()
     assert "retrieval, naive" in page

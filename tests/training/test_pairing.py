@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vesalius.core import DataError, TrainingError
+from vesalius.core import ChoiceError, DataError, TrainingError
 from vesalius.training.pairing import ALONE, paired, partly_paired
 
 
@@ -80,6 +80,23 @@ def test_the_healthy_are_alike_where_no_label_says_so(make_cohort):
     np.testing.assert_array_equal(findings[:, 4], [1, 1, 0, np.nan])
     named = replace(cases, label_names=("a", "b", "c", "No Finding"))
     assert paired(named, "train").image_findings_NF.shape == (4, 4)
+
+
+def test_a_group_may_also_be_an_attribute_or_the_findings(make_cohort):
+    cases = make_cohort(4)
+    cases.texts[:] = ["a", "b", "b", "c"]
+    studies = replace(cases, attributes={"study_id": np.array(["1", "1", "2", "3"])})
+    groups = paired(studies, "train", group_by="study_id").groups_T
+    assert groups[0] == groups[1] == groups[2] != groups[3]  # by study, and on by text
+    cases.labels_NC[:] = [[1, 0, 0, 0], [1, np.nan, 0, 0], [np.nan] * 4, [np.nan] * 4]
+    by_findings = paired(cases, "train", group_by="findings").groups_T
+    assert by_findings[0] == by_findings[1]
+    assert len(set(by_findings.tolist())) == 3  # what is unknown is like nobody
+    with pytest.raises(ChoiceError, match="study_id"):
+        paired(studies, "train", group_by="study")
+    bare = replace(cases, label_names=(), labels_NC=np.empty((4, 0)))
+    with pytest.raises(DataError, match="no labels"):
+        paired(bare, "train", group_by="findings")
 
 
 @pytest.mark.parametrize(("pairs", "decoupled"), [(0.0, False), (1.1, True), (-0.1, True)])

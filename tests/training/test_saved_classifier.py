@@ -1,5 +1,7 @@
 """A classifier comes back from its folder with the same predictions, or says what is wrong."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -58,6 +60,12 @@ def test_a_head_of_another_kind_is_refused(make_classifier, tmp_path):
     save_file({"weight": torch.zeros(1)}, folder / "head.safetensors")
     with pytest.raises(TrainingError, match="is not the head of a classifier"):
         load_classifier(folder)
+
+
+def test_where_a_run_is_named_instead_its_classifiers_are_told(make_classifier, tmp_path):
+    kept = save_classifier(make_classifier(0), tmp_path / "classifiers" / "fine-tune")
+    with pytest.raises(TrainingError, match=f"its classifiers are {re.escape(str(kept))}"):
+        load_classifier(tmp_path)
 
 
 def test_a_save_that_is_cut_short_leaves_no_classifier(make_classifier, tmp_path, monkeypatch):

@@ -50,12 +50,12 @@ class Run:
         there = self.recipe()
         differ = [key for key in {**recipe, **there} if there.get(key) != recipe.get(key)]
         if differ:
-            here = {key: recipe.get(key) for key in differ[:1]}
+            place, here, kept = _first_difference(differ[0], recipe, there)
             raise VesaliusError(
                 f"{self.path} holds a run of another recipe: {', '.join(differ)} "
-                f"{'differs' if len(differ) == 1 else 'differ'} (here {here}, there "
-                f"{ ({key: there.get(key) for key in here}) }); choose another folder with --out "
-                f"or delete that one (compare {self.file('recipe.json')})"
+                f"{'differs' if len(differ) == 1 else 'differ'} ({place} is {here!r} here, "
+                f"{kept!r} there); choose another folder with --out or delete that one "
+                f"(compare {self.file('recipe.json')})"
             )
 
     def file(self, *parts: str) -> Path:
@@ -75,6 +75,16 @@ def _names(folder: Path, *, most: int = 3) -> str:
         return ""
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     return ", ".join([*names[:most], *(["…"] if len(names) > most else [])])
+
+
+def _first_difference(key: str, here: Any, there: Any, place: str = "") -> tuple[str, Any, Any]:
+    """Return the dotted place at which two recipes first part, and what either says there."""
+    place, here, there = f"{place}{key}", here.get(key), there.get(key)
+    if isinstance(here, dict) and isinstance(there, dict):
+        for inner in {**here, **there}:
+            if here.get(inner) != there.get(inner):
+                return _first_difference(inner, here, there, f"{place}.")
+    return place, here, there
 
 
 def environment() -> dict[str, str]:

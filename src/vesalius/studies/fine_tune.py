@@ -11,7 +11,7 @@ from vesalius.embedding import encode
 from vesalius.evaluation import linear_probe as fit_probe
 from vesalius.reporting import Section
 from vesalius.studies.exporting import origin_of
-from vesalius.studies.inputs import image_features, in_splits, labelled
+from vesalius.studies.inputs import Share, image_features, in_splits, labelled
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.pretrain import conditions, fit_blocks
 from vesalius.training import (
@@ -31,7 +31,7 @@ def fine_tune(
     context: Context,
     *,
     title: str = "fine-tune",
-    labels: float = 1.0,
+    labels: Share = 1.0,
     strategy: Literal["full", "head", "last_blocks", "lora"] = "full",
     reach: Reach = REACH,
     start: Literal["probe", "random"] = "probe",

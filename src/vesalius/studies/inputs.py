@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from vesalius.core import CaseSet, DataError, Embeddings
 from vesalius.data.label_share import with_label_share
 from vesalius.embedding import encode
 from vesalius.studies.outcome import Context
 
+log = logging.getLogger(__name__)
 Modality = Literal["image", "text"]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 def in_splits(cases: CaseSet, *names: str) -> CaseSet:
@@ -32,7 +36,19 @@ def labelled(context: Context, stage: str, *, share: float = 1.0) -> CaseSet:
             f"{stage} needs labels, and {context.cases.source or 'this set'} has none; "
             "name the label columns (data.labels) or leave the stage out"
         )
-    return with_label_share(context.cases, share, seed=context.seed)
+    kept = with_label_share(context.cases, share, seed=context.seed)
+    _say_share(in_splits(context.cases, "train"), in_splits(kept, "train"), share, stage)
+    return kept
+
+
+def _say_share(train: CaseSet, kept: CaseSet, share: float, stage: str) -> None:
+    """Warn where the least that shows every state of every label is far more than was asked for."""
+    if len(kept) > max(1.5 * share * len(train), 2):
+        log.warning(
+            "%s: labels=%g asks for %.1f of %d training cases; %d are used, the fewest patients "
+            "that show every label present and absent",
+            stage, share, share * len(train), len(train), len(kept),
+        )  # fmt: skip
 
 
 def image_features(context: Context, *splits: str) -> Embeddings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vesalius.evaluation import knn as vote
-from vesalius.studies.inputs import image_features, labelled
+from vesalius.studies.inputs import Share, image_features, labelled
 from vesalius.studies.outcome import Context, Outcome
 
 
@@ -13,7 +13,7 @@ def knn(
     title: str = "kNN",
     k: int = 20,
     temperature: float = 0.07,
-    labels: float = 1.0,
+    labels: Share = 1.0,
 ) -> Outcome:
     """Vote among the k training cases of highest cosine, weighted by exp(cosine / temperature).
 

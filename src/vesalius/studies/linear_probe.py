@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from vesalius.evaluation import linear_probe as fit_probe
-from vesalius.studies.inputs import image_features, labelled
+from vesalius.studies.inputs import Share, image_features, labelled
 from vesalius.studies.outcome import Context, Outcome
 
 
-def linear_probe(context: Context, *, title: str = "linear probe", labels: float = 1.0) -> Outcome:
+def linear_probe(context: Context, *, title: str = "linear probe", labels: Share = 1.0) -> Outcome:
     """Fit logistic regression on frozen features; its regularisation is swept on validation.
 
     ``labels`` is the share of the training cases whose labels are used (``label_share/v1``).

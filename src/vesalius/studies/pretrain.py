@@ -22,6 +22,7 @@ from vesalius.training import (
     Matching,
     Optimisation,
     Reach,
+    contrast_of,
 )
 from vesalius.training import pretrain as train_on_pairs
 
@@ -56,7 +57,7 @@ def pretrain(
     if cases.texts is None or not any(cases.texts):
         raise DataError(
             f"pretrain needs texts, and {cases.source} has none; name their column (data.text=…) "
-            "or leave the stage out (pretrain=null)"
+            "or leave the stage out (pretrain=null; self_supervise learns from images alone)"
         )
     images, texts = image_features(context, "test"), text_features(context, "test")
     fit = train_on_pairs(
@@ -85,6 +86,21 @@ def pretrain(
         model=context.model,
         fits={"pretraining": fit},
     )
+
+
+def possible(
+    *,
+    objective: str,
+    matching: Matching,
+    strategy: Strategy,
+    freeze_image: bool,
+    freeze_text: bool,
+    augment: bool,
+    **_: object,
+) -> None:
+    """Raise a VesaliusError where settings that are each right cannot go together."""
+    chosen_strategy(strategy, freeze_image, freeze_text)
+    contrast_of(objective, matching, augment=augment)
 
 
 def _false_negatives(cases: CaseSet) -> str:

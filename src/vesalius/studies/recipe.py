@@ -40,6 +40,11 @@ OF_EVERY_READER = ("reader", "root", "limit", "findings")
 """``limit`` keeps so many cases; ``findings`` reads labels from the texts, doubt as it names."""
 PRETRAIN = "vesalius.studies.pretrain:pretrain"
 SELF_SUPERVISE = "vesalius.studies.self_supervise:self_supervise"
+POSSIBLE = {
+    "self_supervise": "vesalius.studies.self_supervise:possible",
+    "pretrain": "vesalius.studies.pretrain:possible",
+}
+"""Stages whose settings are checked together, before any work."""
 NOT_SWEPT: dict[str, Any] = {"data_seed": None, "seeds": 1, "start": None, "vary": {}}
 """What a recipe of one arm and one seed leaves unsaid."""
 STAGES = {"self_supervise": SELF_SUPERVISE, "pretrain": PRETRAIN, **ADAPTATIONS, **EVALUATIONS}
@@ -239,5 +244,8 @@ def _checked(stage: Stage, choices: Mapping[str, str], where: str) -> Stage:
 def _stage_settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     function = stage_function(name)
     settings = checked_settings(function, given, name)
-    arguments(function, settings)  # what cannot be is refused now and not after an hour's work
+    # what cannot be is refused now and not after an hour's work
+    chosen = arguments(function, settings)
+    if name in POSSIBLE:
+        _function(POSSIBLE[name])(**chosen)
     return settings

@@ -13,6 +13,7 @@ from vesalius.training import (
     MANNER,
     Manner,
     Optimisation,
+    checked_views,
     pretrain_views,
     self_supervised_optimisation,
 )
@@ -58,6 +59,23 @@ def self_supervise(
         fit_blocks({NAME: fit}),
     )
     return Outcome(sections=(section,), model=context.model, fits={NAME: fit})
+
+
+def possible(
+    *,
+    method: str,
+    views: str,
+    layers: tuple[int, ...] | None,
+    objective_settings: dict[str, Any] | None,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float | None,
+    micro_batch: int | None,
+    **_: object,
+) -> None:
+    """Raise a VesaliusError where the settings cannot be."""
+    checked_views(method, views, layers, objective_settings)
+    _optimisation(method, epochs, batch_size, learning_rate, micro_batch)
 
 
 def _optimisation(

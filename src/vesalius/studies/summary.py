@@ -14,6 +14,7 @@ import yaml
 from vesalius.core import Run, Score
 from vesalius.core.files import write_atomic, write_json
 from vesalius.data import Inspection
+from vesalius.encoders import ENCODERS
 from vesalius.reporting import Notice, Page, Section, Tile, render, scores_markdown, summary_table
 from vesalius.reporting import tile as key_figure
 from vesalius.reporting.measures import measure
@@ -216,7 +217,8 @@ def _notices(finished: Finished) -> tuple[Notice, ...]:
     model = finished.context.model
     recipe = finished.recipe
     trained = recipe.pretrain is not None or recipe.self_supervise is not None
-    if trained or not model.start.startswith("random"):
+    drawn = str(recipe.model["name"]).partition(":")[0] in ENCODERS  # else weights that were saved
+    if trained or not drawn or not model.start.startswith("random"):
         return ()
     return (Notice(
         f"{model.name} was never trained (random weights): zero-shot and retrieval are chance, "
@@ -229,9 +231,14 @@ def _notes(finished: Finished) -> tuple[str, ...]:
     notes = []
     if cases.patient_ids is None:
         notes.append("Patients are not known: cases were split and drawn as if independent.")
-    if cases.source.startswith("phantom"):
-        notes.append("The phantom is drawn by a program; nothing here holds for patients.")
-    return tuple(notes)
+    return (*notes, *phantom_note(finished.recipe))
+
+
+def phantom_note(recipe: Recipe) -> tuple[str, ...]:
+    """Return the remark on a cohort that is none."""
+    if recipe.data["reader"] != "phantom":
+        return ()
+    return ("The phantom is drawn by a program; nothing here holds for patients.",)
 
 
 def _markdown(page: Page, finished: Finished) -> str:

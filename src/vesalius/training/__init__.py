@@ -22,14 +22,20 @@ if TYPE_CHECKING:
     from vesalius.training.fine_tuning import fine_tune
     from vesalius.training.loop import fit
     from vesalius.training.prediction import predict
-    from vesalius.training.pretraining import pretrain
+    from vesalius.training.pretraining import contrast_of, pretrain
     from vesalius.training.running import Task
     from vesalius.training.saved_classifier import load_classifier, save_classifier
-    from vesalius.training.self_supervised import pretrain_views, self_supervised_optimisation
+    from vesalius.training.self_supervised import (
+        checked_views,
+        pretrain_views,
+        self_supervised_optimisation,
+    )
 
 _HOMES = {
     "Classifier": "classifier",
     "Task": "running",
+    "checked_views": "self_supervised",
+    "contrast_of": "pretraining",
     "fine_tune": "fine_tuning",
     "fit": "loop",
     "load_classifier": "saved_classifier",
@@ -54,6 +60,8 @@ __all__ = [
     "Optimisation",
     "Reach",
     "Task",
+    "checked_views",
+    "contrast_of",
     "fine_tune",
     "fit",
     "load_classifier",

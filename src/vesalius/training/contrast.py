@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from vesalius.core import TrainingError, unknown
+from vesalius.core import TrainingError
 from vesalius.objectives import GIVEN
 from vesalius.objectives import objective as find_objective
+from vesalius.training.trial import ROWS, keywords, try_out
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -43,10 +44,13 @@ class Contrast:
 
         Raises:
             ChoiceError: there is no such objective, or it has no such setting.
+            TrainingError: a setting has a value that cannot be.
         """
         loss = find_objective(name)
-        settings = checked_settings(name, loss, settings)
-        return cls(name, loss, settings, frozenset(_keywords(loss)) & set(GIVEN))
+        settings = dict(settings or {})
+        reads = frozenset(keywords(loss)) & set(GIVEN)
+        try_out(name, loss, settings, {key: _two_rows(key) for key in reads})
+        return cls(name, loss, settings, reads)
 
     @property
     def reads_findings(self) -> bool:
@@ -92,28 +96,11 @@ class Contrast:
         return temperature
 
 
-def checked_settings(
-    name: str, loss: Callable[..., Tensor], settings: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Return the settings of an objective, all of which it has.
-
-    Raises:
-        ChoiceError: it has no such setting.
-    """
-    own = [keyword for keyword in _keywords(loss) if keyword not in GIVEN]
-    settings = dict(settings or {})
-    for setting in settings:
-        if setting not in own:
-            raise unknown(f"setting of {name}", setting, own)
-    return settings
-
-
-def _keywords(loss: Callable[..., Tensor]) -> list[str]:
-    return [
-        p.name
-        for p in inspect.signature(loss).parameters.values()
-        if p.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
+def _two_rows(key: str) -> Tensor:
+    """Return what an objective reads, for two rows on which it is tried."""
+    if key.endswith("_BF"):
+        return torch.eye(ROWS)
+    return torch.arange(ROWS) if key == "groups_B" else torch.tensor(1.0)
 
 
 def bound(model: DualEncoder) -> None:

@@ -23,7 +23,7 @@ from vesalius.training.freezing import frozen
 from vesalius.training.images import TrainingImages
 from vesalius.training.known import KnownImages, KnownTexts
 from vesalius.training.loop import fit
-from vesalius.training.pairing import Pairing, paired, partly_paired
+from vesalius.training.pairing import FINDINGS, Pairing, check_share, paired, partly_paired
 from vesalius.training.running import Batch, Features
 from vesalius.training.settings import (
     MATCHING,
@@ -58,9 +58,8 @@ def pretrain(
 ) -> Fit:
     """Train the model in place on images and their texts; it ends with the best epoch's weights.
 
-    Cases without a text are left out. Called again with the same settings, a stopped training goes
-    on from its folder. Labels serve as findings to an objective that reads them; images whose
-    texts are equal form a group.
+    Called again with the same settings, a stopped training goes on from its folder. Cases without
+    a text are left out; labels serve as findings to an objective that reads them.
 
     Args:
         objective: a name of ``vesalius.objectives.OBJECTIVES``.
@@ -77,8 +76,9 @@ def pretrain(
         DataError: a split has no texts or findings to read, or too many images are unreadable.
         TrainingError: a tower does not allow the strategy; see ``fit``.
     """
-    contrast = Contrast.of(objective, matching.objective_settings)
-    known = _pairings(train, validation, contrast, matching, augment, conditions.seed)
+    contrast = contrast_of(objective, matching, augment=augment)
+    known = _pairings(train, validation, contrast, matching, conditions.seed)
+    reads = contrast.reads_findings or matching.group_by == FINDINGS
     settings = {
         "task": "pretrain",
         "objective": objective,
@@ -88,7 +88,7 @@ def pretrain(
         "augment": augment,
         **{f"model.{key}": value for key, value in model.identity().items()},
         **{
-            f"{name}_cases": cases_hash(own.cases, texts=True, labels=contrast.reads_findings)
+            f"{name}_cases": cases_hash(own.cases, texts=True, labels=reads)
             for name, own in known.items()
         },
     }
@@ -222,15 +222,15 @@ class _Pairs:
         return [str(case_id) for case_id in self.pairings[split].cases.case_ids[rows]]
 
 
-def _pairings(
-    train: CaseSet,
-    validation: CaseSet,
-    contrast: Contrast,
-    matching: Matching,
-    augment: bool,
-    seed: int,
-) -> dict[str, Pairing]:
-    """Return who meets whom; refuse an objective that would miss what it reads."""
+def contrast_of(objective: str, matching: Matching, *, augment: bool) -> Contrast:
+    """Return the objective with its settings; needs no data, so it can be asked before any work.
+
+    Raises:
+        ChoiceError: there is no such objective or setting.
+        TrainingError: the objective does not go with the matching, or a value cannot be.
+    """
+    contrast = Contrast.of(objective, matching.objective_settings)
+    check_share(matching.pairs, decoupled=matching.decoupled)
     if matching.decoupled and not contrast.reads_findings:
         raise TrainingError(
             f"decoupled images and texts need an objective that reads findings, and "
@@ -238,6 +238,17 @@ def _pairings(
         )
     if matching.two_texts and not augment:
         raise TrainingError("two_texts needs augment: without it both texts are the same")
+    return contrast
+
+
+def _pairings(
+    train: CaseSet,
+    validation: CaseSet,
+    contrast: Contrast,
+    matching: Matching,
+    seed: int,
+) -> dict[str, Pairing]:
+    """Return who meets whom; refuse an objective that would miss what it reads."""
     if contrast.reads_findings:
         for split, cases in (("train", train), ("validation", validation)):
             if not cases.label_names:
@@ -250,5 +261,8 @@ def _pairings(
                 f"train has the findings {', '.join(train.label_names)}; validation has "
                 f"{', '.join(validation.label_names)}"
             )
-    chosen = partly_paired(train, pairs=matching.pairs, decoupled=matching.decoupled, seed=seed)
-    return {"train": chosen, "validation": paired(validation, "validation")}
+    by = matching.group_by
+    chosen = partly_paired(
+        train, pairs=matching.pairs, decoupled=matching.decoupled, seed=seed, group_by=by
+    )
+    return {"train": chosen, "validation": paired(validation, "validation", group_by=by)}

@@ -68,7 +68,11 @@ def load_classifier(folder: str | Path, *, device: str = "cpu") -> Classifier:
 
     path = Path(folder).expanduser() / HEAD
     if not path.is_file():
-        raise TrainingError(f"{path.parent} holds no classifier: {HEAD} is missing")
+        inside = ", ".join(
+            str(head.parent) for head in sorted(path.parent.glob(f"classifiers/*/{HEAD}"))
+        )
+        hint = f"; its classifiers are {inside}" if inside else ""
+        raise TrainingError(f"{path.parent} holds no classifier: {HEAD} is missing{hint}")
     tensors, found = read_safetensors(path)
     try:
         header = json.loads(found["vesalius"])

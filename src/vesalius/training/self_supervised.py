@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,8 @@ from torch import nn
 
 from vesalius.core import CaseSet, TrainingError, unknown
 from vesalius.data.views import Preset, apply, preset
-from vesalius.objectives.barlow_twins import barlow_twins
-from vesalius.objectives.nt_xent import nt_xent
+from vesalius.objectives import self_supervised_loss
 from vesalius.training.byte_images import bytes_then_floats
-from vesalius.training.contrast import checked_settings
 from vesalius.training.fingerprint import cases_hash
 from vesalius.training.freezing import frozen
 from vesalius.training.images import TrainingImages
@@ -28,6 +27,7 @@ from vesalius.training.loop import fit
 from vesalius.training.projector import projector
 from vesalius.training.running import Batch, Features
 from vesalius.training.settings import Conditions, Fit, Optimisation
+from vesalius.training.trial import try_out
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,11 +42,11 @@ FIXED = 2**31 - 1  # with the seed: the validation views
 class Method:
     """How views are compared, and what usually goes with it.
 
-    ``bias_rate`` is the learning rate of biases and normalisations under LARS, in units of that of
-    the other weights.
+    ``objective`` is a name of :data:`vesalius.objectives.SELF_SUPERVISED`. ``bias_rate`` is the
+    learning rate of biases and normalisations under LARS, in units of that of the other weights.
     """
 
-    loss: Callable[..., Tensor]
+    objective: str
     layers: tuple[int, ...]
     normed_end: bool
     rate: float
@@ -55,8 +55,8 @@ class Method:
 
 
 METHODS = {
-    "simclr": Method(nt_xent, (2048, 2048, 128), True, 0.3, 1e-6),
-    "barlow_twins": Method(barlow_twins, (2048, 2048, 2048), False, 0.2, 1.5e-6, 0.0048 / 0.2),
+    "simclr": Method("nt_xent", (2048, 2048, 128), True, 0.3, 1e-6),
+    "barlow_twins": Method("barlow_twins", (2048, 2048, 2048), False, 0.2, 1.5e-6, 0.0048 / 0.2),
 }
 SMALL_BATCH = 1024  # below it SimCLR's rate follows the square root (Chen et al. 2020, B.1)
 
@@ -84,7 +84,7 @@ def self_supervised_optimisation(
         batch_size=batch_size,
         learning_rate=rate,
         weight_decay=chosen.weight_decay,
-        warmup=min(10 / epochs, 0.1),
+        warmup=min(10 / max(epochs, 1), 0.1),
         optimiser="lars",
     )
 
@@ -114,25 +114,21 @@ def pretrain_views(
         objective_settings: ``temperature``, ``tile``; or ``off_diagonal_weight``.
 
     Raises:
-        ChoiceError: there is no such method, preset or setting of the method.
+        ChoiceError: there is no such method, preset or setting of the loss.
         TrainingError: the model prepares its pixels in a way that leaves no bytes to make views of;
             see also :func:`vesalius.training.fit`.
         DataError: too many images are unreadable.
     """
-    chosen = _method(method)
-    objective_settings = checked_settings(method, chosen.loss, objective_settings)
+    chosen, kind, layers = checked_views(method, views, layers, objective_settings)
+    own_settings = dict(objective_settings or {})
     optimisation = optimisation or self_supervised_optimisation(method)
-    kind = preset(views) if isinstance(views, str) else views
-    layers = tuple(layers or chosen.layers)
-    if min(layers) < 1:
-        raise TrainingError(f"layers of the projector are {layers}, not 1 or wider")
     to_bytes, to_floats = bytes_then_floats(model.preprocess)
     splits = {"train": train, "validation": validation}
     settings = {
         "task": "pretrain_views",
         "method": method,
         "layers": list(layers),
-        "objective_settings": objective_settings,
+        "objective_settings": own_settings,
         "views": asdict(kind),
         **{f"model.{key}": value for key, value in model.identity().items()},
         **{f"{name}_cases": cases_hash(cases) for name, cases in splits.items()},
@@ -145,14 +141,35 @@ def pretrain_views(
             images=TrainingImages(splits, to_bytes, conditions, dtype="uint8"),
             floats=to_floats,
             kind=kind,
-            method=chosen,
-            objective_settings=objective_settings,
+            loss=partial(self_supervised_loss(chosen.objective), **own_settings),
             settings=settings,
             learning_rate=optimisation.learning_rate,
             bias_rate=chosen.bias_rate if optimisation.optimiser == "lars" else 1.0,
             seed=conditions.seed,
         )
         return fit(task, optimisation=optimisation, conditions=conditions)
+
+
+def checked_views(
+    method: str,
+    views: str | Preset,
+    layers: Sequence[int] | None,
+    objective_settings: Mapping[str, Any] | None,
+) -> tuple[Method, Preset, tuple[int, ...]]:
+    """Return method, views and layers; needs no data, so it can be asked before any work.
+
+    Raises:
+        ChoiceError: there is no such method, preset or setting of the loss.
+        TrainingError: a layer, or a setting of the loss, cannot be.
+    """
+    chosen = _method(method)
+    kind = preset(views) if isinstance(views, str) else views
+    layers = tuple(layers or chosen.layers)
+    if min(layers) < 1:
+        raise TrainingError(f"layers of the projector are {layers}, not 1 or wider")
+    loss = self_supervised_loss(chosen.objective)
+    try_out(chosen.objective, loss, objective_settings or {})
+    return chosen, kind, layers
 
 
 class _Projected(nn.Module):
@@ -187,12 +204,12 @@ class _Views:
     images: TrainingImages
     floats: Callable[[Tensor], Tensor]
     kind: Preset
-    method: Method
-    objective_settings: dict[str, Any]
+    loss: Callable[..., Tensor]
     settings: dict[str, Any]
     learning_rate: float
     bias_rate: float
     seed: int
+    fixed: _Two | None = None  # the views of the validation images
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -215,8 +232,10 @@ class _Views:
     def features(self, split: str, batch: Batch, draws: _Two | None) -> Features:
         rows_B, pixels_BCHW = batch
         if draws is None:
-            generator = torch.Generator().manual_seed(self.seed ^ FIXED)
-            draws = self.draws(np.arange(self.sizes[split]), generator)[torch.from_numpy(rows_B)]
+            if self.fixed is None:
+                generator = torch.Generator().manual_seed(self.seed ^ FIXED)
+                self.fixed = self.draws(np.arange(self.sizes[split]), generator)
+            draws = self.fixed[torch.from_numpy(rows_B)]
         pixels_BCHW = pixels_BCHW.to(self.module.projector[0].weight.device, non_blocking=True)
         pair = [self.floats(apply(pixels_BCHW, own)) for own in (draws.first, draws.second)]
         both = self.module(torch.cat(pair))
@@ -225,8 +244,7 @@ class _Views:
     def objective(
         self, split: str, rows: NDArray[np.integer], features: Features
     ) -> tuple[Tensor, float]:
-        loss = self.method.loss(features["first"], features["second"], **self.objective_settings)
-        return loss, float(len(rows))
+        return self.loss(features["first"], features["second"]), float(len(rows))
 
     def after_step(self) -> None:
         pass

@@ -84,13 +84,16 @@ class Matching:
     is the share of the training pairs that are known. The rest is left out; or, ``decoupled``, it
     is learnt from all the same, each image with any of the other texts: findings say how alike the
     two are, so the objective must read them (MedCLIP, Wang et al. 2022). ``two_texts`` changes each
-    text in two ways and averages the objective over both (needs ``augment``).
+    text in two ways and averages the objective over both (needs ``augment``). ``group_by`` names
+    an attribute (``study_id``) whose equal values form a group as equal texts do, or ``findings``,
+    for an objective of several positives.
     """
 
     objective_settings: dict[str, Any] | None = None
     pairs: float = 1.0
     decoupled: bool = False
     two_texts: bool = False
+    group_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

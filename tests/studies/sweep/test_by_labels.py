@@ -31,7 +31,7 @@ def test_each_arm_is_a_line_over_the_shares_of_one_stage():
     found = [result(arm, method, value) for (arm, method), value in values.items()]
     (section,) = by_labels(recipe(FEW, ALL), found)
     (figure,) = section.blocks
-    for said in ("a: 10: 0.600, 100: 0.800", "b: 10: 0.700, 100: 0.900", "labels used, %"):
+    for said in ("a: 10 %: 0.600, 100 %: 0.800", "b: 10 %: 0.700, 100 %: 0.900", "labels used"):
         assert said in figure.alt
 
 
@@ -41,3 +41,12 @@ def test_one_share_alone_needs_no_picture():
 
 def test_what_has_no_value_is_left_out():
     assert by_labels(recipe(FEW, ALL), [result("a", "few", nan)]) == []
+
+
+def test_a_level_may_change_the_share():
+    half = {"linear_probe.labels": 0.5}
+    found = [
+        Result(Arm({"share": "half"}, {"share=half": half}), own.method, own.score, own.seeds)
+        for own in (result("", "all", 0.7), result("", "few", 0.6))
+    ]
+    assert by_labels(recipe(FEW, ALL), found) == []  # both methods of that arm use half

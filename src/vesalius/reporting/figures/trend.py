@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -23,15 +23,13 @@ def trend(
     *,
     measure: str,
     along: str,
-    dots: Mapping[str, Mapping[float, Sequence[float]]] | None = None,
     percent: bool = False,
     caption: str = "",
 ) -> Figure:
     """Return one line a name through its scores at the numbers that were varied.
 
-    ``lines["infonce"][0.1]`` is drawn at 0.1, its interval as a band, and ``dots`` in the same
-    places: single values, such as those of seeds. ``along`` names the axis; ``percent`` prints 0.1
-    as 10 %.
+    ``lines["infonce"][0.1]`` is drawn at 0.1, its interval as a band. ``along`` names the axis;
+    ``percent`` prints 0.1 as 10 %.
     """
     xs = sorted({x for own in lines.values() for x in own})
     known = named(measure)
@@ -50,8 +48,6 @@ def trend(
         axes = drawing.add_subplot()
         style.grid(axes, "y")
         for i, (name, own) in enumerate(lines.items()):
-            for x, values in (dots or {}).get(name, {}).items():
-                axes.plot([x] * len(values), values, ".", color=style.colour(i), markersize=3.5)
             there = [x for x in sorted(own) if isfinite(own[x].value)]
             axes.plot(
                 there,

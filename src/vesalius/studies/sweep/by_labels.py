@@ -8,6 +8,7 @@ from math import isfinite
 from vesalius.core import Score
 from vesalius.reporting import Block, Section, figures
 from vesalius.studies.recipe import Recipe
+from vesalius.studies.sweep.arms import arm_recipe
 from vesalius.studies.sweep.outcomes import Result
 
 MEASURES = ("macro_auroc", "accuracy")
@@ -15,23 +16,25 @@ MEASURES = ("macro_auroc", "accuracy")
 
 def by_labels(recipe: Recipe, found: Sequence[Result]) -> list[Section]:
     """Return a picture for each stage that stands in the recipe with several shares of labels."""
-    shares: dict[str, dict[str, float]] = {}
-    for stage in recipe.adapt:
-        if "labels" in stage.settings:
-            own = shares.setdefault(stage.name, {})
-            own[str(stage.settings["title"])] = 100 * float(stage.settings["labels"])
+    arms = {one.arm.title: one.arm for one in found}
+    shares = {title: _shares(arm_recipe(recipe, arm, recipe.seed)) for title, arm in arms.items()}
     blocks: list[Block] = []
-    for name, titles in shares.items():
-        for measure in MEASURES if len(set(titles.values())) > 1 else ():
+    for name in dict.fromkeys(stage for own in shares.values() for stage, _ in own.values()):
+        for measure in MEASURES:
             lines: dict[str, dict[float, Score]] = {}
             for one in found:
-                known = one.method in titles and isfinite(one.score.value)
-                if known and one.score.name == measure:
-                    lines.setdefault(one.arm.title, {})[titles[one.method]] = one.score
-            if lines:
-                caption = f"{name.replace('_', ' ').capitalize()}, the mean of the seeds."
+                stage, share = shares[one.arm.title].get(one.method, ("", 1.0))
+                if stage == name and one.score.name == measure and isfinite(one.score.value):
+                    lines.setdefault(one.arm.title, {})[share] = one.score
+            if any(len(line) > 1 for line in lines.values()):
                 blocks.append(
-                    figures.trend(lines, measure=measure, along="labels used, %", caption=caption)
+                    figures.trend(
+                        lines,
+                        measure=measure,
+                        along="labels used",
+                        percent=True,
+                        caption=f"{name.replace('_', ' ')}, the mean of the seeds.",
+                    )
                 )
     if not blocks:
         return []
@@ -44,3 +47,12 @@ def by_labels(recipe: Recipe, found: Sequence[Result]) -> list[Section]:
             blocks,
         )
     ]
+
+
+def _shares(recipe: Recipe) -> dict[str, tuple[str, float]]:
+    """Return each method's stage and the share of the labels that it learns from."""
+    return {
+        str(stage.settings["title"]): (stage.name, float(stage.settings["labels"]))
+        for stage in recipe.adapt
+        if "labels" in stage.settings
+    }

@@ -18,7 +18,6 @@ from vesalius.core.files import write_atomic, write_json
 from vesalius.reporting import (
     Block,
     Column,
-    Figure,
     Page,
     Row,
     Section,
@@ -31,6 +30,7 @@ from vesalius.reporting import (
 from vesalius.reporting.blocks import Cell
 from vesalius.reporting.measures import measure as named
 from vesalius.studies.recipe import Recipe
+from vesalius.studies.summary import phantom_note
 from vesalius.studies.sweep.by_labels import by_labels
 from vesalius.studies.sweep.outcomes import (
     Difference,
@@ -76,7 +76,7 @@ def write_sweep(recipe: Recipe, run: Run, places: Places) -> None:
             *_learning(places),
             _links(places),
         ],
-        notes=("Research use only: not for diagnosis.",),
+        notes=(*phantom_note(recipe), "Research use only: not for diagnosis."),
         recipe_yaml=yaml.safe_dump(recipe.resolved(), sort_keys=False, allow_unicode=True),
         command=f"vesalius study run {run.path.name}/recipe.json",
         environment=run.environment(),
@@ -95,7 +95,9 @@ def answer(found: Sequence[Result], pairs: Sequence[Difference]) -> str:
     said = f"Highest macro AUROC: {best.arm.title} by {best.method}, {best.score.value:.3f}"
     if isfinite(best.score.low):
         said += f" [{best.score.low:.3f}, {best.score.high:.3f}]"
-    said += f" on {best.score.n:,} test cases, the mean of {len(best.seeds.values)} seeds."
+    seeds = len(best.seeds.values)
+    of_seeds = f"the mean of {seeds} seeds" if seeds > 1 else "1 seed"
+    said += f" on {best.score.n:,} test cases, {of_seeds}."
     apart = sum(own.told_apart for own in pairs)
     if pairs:
         said += f" Of {len(pairs)} pairs of arms and methods, {apart} can be told apart."
@@ -122,7 +124,7 @@ def _measured(
             if measure == "macro_auroc" and pairs
             for title, tier in tiers_of(found, pairs, one.method).items()
         }
-        blocks: list[Block] = [_figure(recipe, own, measure), _table(recipe, own, measure, ranked)]
+        blocks = [*_figures(recipe, own, measure), _table(recipe, own, measure, ranked)]
         sections.append(Section(named(measure).title, APART if not sections else "", blocks))
     return sections
 
@@ -167,29 +169,38 @@ def _published(recipe: Recipe, measure: str, width: int) -> list[Row]:
     return [Row(cells, kind="reference", note=reference.source)]
 
 
-def _figure(recipe: Recipe, found: Sequence[Result], measure: str) -> Figure:
-    """Draw lines along a last factor that is numeric, and a row an arm where it is not."""
+def _figures(recipe: Recipe, found: Sequence[Result], measure: str) -> list[Block]:
+    """Draw each method's lines along a last factor that is numeric; else a row an arm for all."""
     last = next(reversed(recipe.vary), "")
     numbers = {level: _number(level) for level in recipe.vary.get(last, ())}
     if len(numbers) > 1 and all(number is not None for number in numbers.values()):
-        lines: dict[str, dict[float, Score]] = {}
-        several = len({own.method for own in found}) > 1
+        lines: dict[str, dict[str, dict[float, Score]]] = {}
         for own in found:
             names = [level for factor, level in own.arm.levels.items() if factor != last]
-            name = ", ".join([*names, *([own.method] if several or not names else [])])
-            lines.setdefault(name, {})[numbers[own.arm.levels[last]] or 0.0] = own.score
-        return figures.trend(lines, measure=measure, along=last)
+            line = lines.setdefault(own.method, {}).setdefault(", ".join(names) or own.method, {})
+            line[numbers[own.arm.levels[last]] or 0.0] = own.score
+        percent = all(level.endswith("%") for level in numbers)
+        return [
+            figures.trend(of, measure=measure, along=last, percent=percent, caption=f"{method}.")
+            for method, of in lines.items()
+        ]
     rows: dict[str, list[Score]] = {}
     for own in found:
         rows.setdefault(own.method, []).append(replace(own.score, label=own.arm.title))
-    return figures.forest(rows, measure=measure, sort=False)
+    return [figures.forest(rows, measure=measure, sort=False)]
 
 
 def _number(level: str) -> float | None:
+    """Read a level as a number, a percentage as a share.
+
+    >>> _number("20 %"), _number("64"), _number("infonce")
+    (0.2, 64.0, None)
+    """
     try:
-        return float(level.removesuffix("%").strip())
+        number = float(level.removesuffix("%").strip())
     except ValueError:
         return None
+    return number / 100 if level.endswith("%") else number
 
 
 def _compared(pairs: Sequence[Difference]) -> list[Section]:
