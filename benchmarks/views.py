@@ -14,9 +14,12 @@ Legend: B batch, C channels, H W pixels.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both sides, as the command line does
 
 import numpy as np
 import torch
