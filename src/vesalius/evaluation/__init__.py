@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from vesalius.evaluation.separability import separability
     from vesalius.evaluation.temperature import apply_temperature, temperature_scaling
     from vesalius.evaluation.thresholds import choose_thresholds
+    from vesalius.evaluation.two_sample.mmd import mmd_test
+    from vesalius.evaluation.two_sample.result import MMDTest
     from vesalius.evaluation.zero_shot import zero_shot
 
 _HOME = {
     "Comparison": "comparison",
     "Interval": "bootstrap",
     "MEASURES": "measures",
+    "MMDTest": "two_sample.result",
     "Reliability": "calibration",
     "apply_temperature": "temperature",
     "benjamini_hochberg": "multiplicity",
@@ -52,6 +55,7 @@ _HOME = {
     "linear_probe": "linear_probe",
     "known_prompts": "prompts",
     "load_prompts": "prompts",
+    "mmd_test": "two_sample.mmd",
     "paired_difference": "paired",
     "paired_permutation": "paired",
     "read_ledger": "ledger",
@@ -68,6 +72,7 @@ __all__ = [
     "MEASURES",
     "Comparison",
     "Interval",
+    "MMDTest",
     "Reliability",
     "apply_temperature",
     "benjamini_hochberg",
@@ -85,6 +90,7 @@ __all__ = [
     "linear_probe",
     "known_prompts",
     "load_prompts",
+    "mmd_test",
     "paired_difference",
     "paired_permutation",
     "read_ledger",
