@@ -43,10 +43,10 @@ def encode_layers(
 ) -> dict[str, Embeddings]:
     """Return, by layer from the input up, one row for each case whose image can be read.
 
-    A row is the mean over the layer's patches, without class and register tokens: so a ViT and a
-    ResNet are compared by the same places (Raghu et al. 2021 pool alike). Only these means are
-    kept of an activation. The model is borrowed, and the ranks of a job share the work, as in
-    :func:`~vesalius.embedding.encode`. Provenance names the ``layer`` and how it was ``pooled``.
+    A row is the mean over the layer's patches, without class and register tokens: so a ViT's rows
+    and a ResNet's are of one kind. Of an activation only these means are kept. The model is
+    borrowed, and the ranks of a job share the work, as in :func:`~vesalius.embedding.encode`.
+    Provenance names the ``layer`` and how it was ``pooled``.
 
     Args:
         layers: names of :func:`vesalius.encoders.layers.layers_of`, in the wanted order; None
@@ -58,6 +58,8 @@ def encode_layers(
         ModelError: there are no layers, or one gives a value that is not finite.
     """
     chosen = layers_of(model, layers)
+    if not chosen:
+        return {}
     key = {**model.identity(), "modality": "image", "precision": "fp32"}
     rows = MemoryRows()
     bad = BadImages(len(cases), most=max_bad)

@@ -83,9 +83,10 @@ def positions_of(
 ) -> Positions:
     """Return where the values of a tower's layer lie, from their shape and the tower's structure.
 
-    The grid of tokens is that of the tower's first convolution whose kernel is its stride (the
-    patch embedding), halved where stages merged patches, and square where there is none; what
-    exceeds it are class and register tokens, which every tower of the zoo puts first.
+    The grid of tokens is that of the convolution of the pixels whose kernel is its stride (the
+    patch embedding), halved where stages merged patches, and square where there is none. What
+    exceeds it are class and register tokens, which every tower of the zoo puts first; patches
+    stand in rows, from the upper left.
 
     Raises:
         ModelError: the shape is of no known form.
@@ -103,7 +104,7 @@ def positions_of(
         first = 2 if order == "BDhw" else 1
         return Positions(order, 0, (values.shape[first], values.shape[first + 1]))
     length = values.shape[order.index("L")]
-    height, width = _patch_grid(tower, size) or (isqrt(length), isqrt(length))
+    height, width = _patch_grid(tower, pixels_BCHW.shape[1], size) or (isqrt(length),) * 2
     while height * width > length:  # stages that merged 2 × 2 patches
         height, width = (height + 1) // 2, (width + 1) // 2
     return Positions(order, length - height * width, (height, width))
@@ -133,9 +134,11 @@ def _tokens_first(layer: nn.Module) -> bool:
     return any(not part.batch_first for part in found)
 
 
-def _patch_grid(tower: nn.Module, size: Side2) -> Side2 | None:
+def _patch_grid(tower: nn.Module, channels: int, size: Side2) -> Side2 | None:
     for part in tower.modules():
-        if isinstance(part, nn.Conv2d) and part.kernel_size == part.stride and max(part.stride) > 1:
+        if not isinstance(part, nn.Conv2d) or part.in_channels != channels:
+            continue
+        if part.kernel_size == part.stride and max(part.stride) > 1:
             around = (0, 0) if isinstance(part.padding, str) else part.padding
             sides = [
                 (side + 2 * more - step) // step + 1
