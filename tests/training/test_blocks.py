@@ -6,59 +6,19 @@ from torch import nn
 from vesalius.core import TrainingError
 from vesalius.training.blocks import below, blocks_of, decayed_rates, depths
 
-
-def of_timm(name, **settings):
-    import timm
-
-    return timm.create_model(name, pretrained=False, num_classes=0, **settings)
-
-
-def of_open_clip():
-    from open_clip.model import CLIP
-
-    vision = {"layers": 3, "width": 32, "head_width": 16, "patch_size": 8, "image_size": 16}
-    words = {"context_length": 8, "vocab_size": 16, "width": 32, "heads": 2, "layers": 2}
-    return CLIP(16, vision, words).visual
-
-
-def of_open_clip_resnet():
-    from open_clip.modified_resnet import ModifiedResNet
-
-    return ModifiedResNet(layers=(1, 2, 1, 1), output_dim=16, heads=2, image_size=32, width=8)
-
-
-def of_transformers(kind):
-    import transformers
-
-    small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 3,
-             "num_attention_heads": 2}  # fmt: skip
-    images = {"image_size": 16, "patch_size": 8}
-    if kind == "bert":
-        return transformers.BertModel(transformers.BertConfig(vocab_size=16, **small))
-    if kind == "swin":
-        return transformers.SwinModel(transformers.SwinConfig(
-            image_size=32, patch_size=4, embed_dim=8, depths=[1, 2], num_heads=[1, 2],
-            window_size=4,
-        ))  # fmt: skip
-    name = {"clip": "CLIPVision", "siglip": "SiglipVision", "dino": "Dinov2"}[kind]
-    config = getattr(transformers, f"{name}Config")(**small, **images)
-    return getattr(transformers, f"{name}Model")(config)
-
-
-TOWERS = {
-    "timm ViT": (lambda: of_timm("test_vit"), 6),
-    "timm ResNet": (lambda: of_timm("resnet18"), 8),
-    "timm ConvNeXt": (lambda: of_timm("test_convnext"), 9),
-    "timm Swin": (lambda: of_timm("swin_tiny_patch4_window7_224", depths=(1, 2), embed_dim=24,
-                                  num_heads=(1, 2)), 3),
-    "open_clip ViT": (of_open_clip, 3),
-    "open_clip ResNet": (of_open_clip_resnet, 5),
-    "transformers CLIP": (lambda: of_transformers("clip"), 3),
-    "transformers SigLIP": (lambda: of_transformers("siglip"), 3),
-    "transformers DINOv2": (lambda: of_transformers("dino"), 3),
-    "transformers BERT": (lambda: of_transformers("bert"), 3),
-    "transformers Swin": (lambda: of_transformers("swin"), 3),
-}  # fmt: skip
+BLOCKS = {
+    "timm ViT": 6,
+    "timm ResNet": 8,
+    "timm ConvNeXt": 9,
+    "timm Swin": 3,
+    "open_clip ViT": 3,
+    "open_clip ResNet": 5,
+    "transformers CLIP": 3,
+    "transformers SigLIP": 3,
+    "transformers DINOv2": 3,
+    "transformers BERT": 3,
+    "transformers Swin": 3,
+}
 
 
 def tiny():
@@ -67,10 +27,9 @@ def tiny():
     return load("tiny", texts=["no effusion", "the heart is large"], image_size=16)
 
 
-@pytest.mark.parametrize("name", TOWERS)
-def test_the_blocks_of_every_family_are_found(name):
-    make, number = TOWERS[name]
-    tower = make()
+@pytest.mark.parametrize(("name", "number"), BLOCKS.items())
+def test_the_blocks_of_every_family_are_found(name, number, small_tower):
+    tower = small_tower(name)
     assert len(blocks_of(tower)) == number
     found, last = depths(tower)
     assert last == number
@@ -87,15 +46,15 @@ def test_tiny_has_blocks_in_both_towers():
     assert (found[model.text.norm.weight], found[model.text.projection.weight]) == (3, 3)
 
 
-def test_places_and_class_tokens_lie_below_and_projections_above():
-    tower = of_open_clip()
+def test_places_and_class_tokens_lie_below_and_projections_above(small_tower):
+    tower = small_tower("open_clip ViT")
     found, number = depths(tower)
     assert found[tower.class_embedding] == found[tower.conv1.weight] == 0
     assert found[tower.proj] == found[tower.ln_post.weight] == number + 1
 
 
-def test_a_downsampling_between_two_blocks_counts_with_the_second():
-    tower = of_timm("test_convnext")
+def test_a_downsampling_between_two_blocks_counts_with_the_second(small_tower):
+    tower = small_tower("timm ConvNeXt")
     found, _ = depths(tower)
     between = next(tower.stages[1].downsample.parameters())
     assert found[between] == found[next(tower.stages[1].blocks[0].parameters())]

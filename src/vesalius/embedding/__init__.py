@@ -5,12 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vesalius.embedding.encoding import encode
+    from vesalius.embedding.layers import encode_layers
     from vesalius.embedding.rows import Store
     from vesalius.embedding.saved import open_embeddings, save
 
-_HOMES = {"Store": "rows", "encode": "encoding", "open_embeddings": "saved", "save": "saved"}
+_HOMES = {
+    "Store": "rows",
+    "encode": "encoding",
+    "encode_layers": "layers",
+    "open_embeddings": "saved",
+    "save": "saved",
+}
 
-__all__ = ["Store", "encode", "open_embeddings", "save"]
+__all__ = ["Store", "encode", "encode_layers", "open_embeddings", "save"]
 
 
 def __getattr__(name: str) -> Any:

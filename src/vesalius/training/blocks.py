@@ -1,8 +1,6 @@
-"""A tower's blocks, found by its structure: what "the last two blocks" and "lower layers" mean.
+"""A tower's blocks and depths: what "the last two blocks" and "lower layers" mean in training.
 
-Blocks are the members of lists of composite modules (``ModuleList``, ``Sequential``), the
-innermost where lists nest (stages of blocks): the layers of a transformer, the residual blocks of a
-ResNet, ConvNeXt or Swin. No tower has to declare them.
+Blocks are found by the tower's structure (:mod:`vesalius.encoders.layers`).
 """
 
 from __future__ import annotations
@@ -10,8 +8,7 @@ from __future__ import annotations
 from torch import nn
 
 from vesalius.core import TrainingError
-
-LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+from vesalius.encoders.layers import blocks, parts_of
 
 
 def blocks_of(tower: nn.Module) -> list[nn.Module]:
@@ -20,12 +17,11 @@ def blocks_of(tower: nn.Module) -> list[nn.Module]:
     Raises:
         TrainingError: there are not two of them; what the tower consists of is listed.
     """
-    found = _inside(tower)
+    found = blocks(tower)
     if len(found) < 2:
-        parts = [f"{name} ({type(part).__name__})" for name, part in tower.named_children()]
         raise TrainingError(
             f"no blocks can be told apart in this {type(tower).__name__}, which consists of "
-            f"{', '.join(parts) or 'nothing'}; choose strategy 'full' or 'head' without layer_decay"
+            f"{parts_of(tower)}; choose strategy 'full' or 'head' without layer_decay"
         )
     return found
 
@@ -36,23 +32,23 @@ def depths(tower: nn.Module) -> tuple[dict[nn.Parameter, int], int]:
     0 is what comes before the blocks (embeddings, stem), 1 … n are the blocks, n + 1 is what comes
     after them (norm, pooling, projection). What lies between two blocks counts with the second.
     """
-    blocks = {id(block): number for number, block in enumerate(blocks_of(tower), start=1)}
-    paths = [path for path, module in tower.named_modules() if id(module) in blocks]
+    numbers = {id(block): number for number, block in enumerate(blocks_of(tower), start=1)}
+    paths = [path for path, module in tower.named_modules() if id(module) in numbers]
     found: dict[nn.Parameter, int] = {}
     seen, block = 0, ""
     for path, module in tower.named_modules():
-        if id(module) in blocks:
-            seen, block = blocks[id(module)], path
+        if id(module) in numbers:
+            seen, block = numbers[id(module)], path
         around = not path or any(other.startswith(f"{path}.") for other in paths)
         for name, parameter in module.named_parameters(recurse=False):
             if seen and f"{path}.".startswith(f"{block}."):
                 depth = seen
             elif around:  # a parameter of its own: places and class tokens, or a projection
-                depth = len(blocks) + 1 if "proj" in name else 0
+                depth = len(numbers) + 1 if "proj" in name else 0
             else:
                 depth = 0 if seen == 0 else seen + 1
             found.setdefault(parameter, depth)
-    return found, len(blocks)
+    return found, len(numbers)
 
 
 def below(tower: nn.Module, last: int) -> list[nn.Parameter]:
@@ -79,18 +75,3 @@ def decayed_rates(
         return [(parameter, rate) for parameter in tower.parameters()]
     found, number = depths(tower)
     return [(parameter, rate * decay ** (number + 1 - d)) for parameter, d in found.items()]
-
-
-def _inside(module: nn.Module) -> list[nn.Module]:
-    parts = list(module.children())
-    inner = [_inside(part) for part in parts]
-    if isinstance(module, LISTS) and parts and all(map(_composite, parts)):
-        return [block for part, own in zip(parts, inner, strict=True) for block in own or [part]]
-    return [block for own in inner for block in own]
-
-
-def _composite(part: nn.Module) -> bool:
-    """Whether a module with weights is made of others (an adapted layer is still one layer)."""
-    adapted = hasattr(part, "base_layer") or hasattr(part, "parametrizations")
-    has_parts = next(part.children(), None) is not None
-    return has_parts and not adapted and next(part.parameters(), None) is not None

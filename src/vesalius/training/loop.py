@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from vesalius.core import TrainingError
 from vesalius.data.loader import in_groups
 from vesalius.data.progress import Advance, bar
 from vesalius.data.ranks import agreed, by_first, rank
+from vesalius.encoders.borrowing import modes_kept
 from vesalius.training.checkpoint import Checkpoints, Progress, only_one
 from vesalius.training.distributed import begin_alike, same_everywhere
 from vesalius.training.ema import Average
@@ -54,7 +54,7 @@ def fit(task: Task, *, optimisation: Optimisation, conditions: Conditions) -> Fi
             raise TrainingError(f"{task.sizes[split]} {split} cases: {least} or more are needed")
     forget_peak(conditions.device)
     with ExitStack() as stack:
-        for entered in (_random_state(conditions), _modes(task.module)):
+        for entered in (_random_state(conditions), modes_kept(task.module)):
             stack.enter_context(entered)
         by_first(lambda: _enter(stack, only_one(folder)))
         task.module.to(conditions.device)
@@ -201,17 +201,6 @@ def _random_state(conditions: Conditions) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(conditions.seed)
         yield
-
-
-@contextmanager
-def _modes(module: nn.Module) -> Iterator[None]:
-    """Give every part its training mode back."""
-    modes = [(part, part.training) for part in module.modules()]
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
 
 
 def _fit_of(run: Run) -> Fit:

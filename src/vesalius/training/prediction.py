@@ -5,12 +5,14 @@ Legend of shapes: B batch, N cases, C labels.
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
-import torch
 
 from vesalius.core import CaseSet, DataError, Predictions
 from vesalius.data.loader import BadImages, batches
 from vesalius.data.progress import bar
+from vesalius.encoders.borrowing import evaluating
 from vesalius.training.classifier import Classifier
 
 
@@ -37,26 +39,19 @@ def predict(
             f"classifier, {', '.join(classifier.label_names)}"
         )
     scores_NC = np.full((len(cases), len(cases.label_names)), np.nan)
-    home, modes = classifier.device, [(part, part.training) for part in classifier.modules()]
     bad = BadImages(len(cases), most=max_bad)
     found = batches(
         cases, classifier.encoder.preprocess, batch_size=batch_size, bad=bad, workers=workers
     )
-    try:
-        classifier.to(device or home).eval()
-        with (
-            torch.no_grad(),
-            bar("predicting", len(cases), unit="images", show=progress) as advance,
-        ):
-            for indices_B, pixels_BCHW in found:
-                probabilities_BC = classifier.probabilities(classifier(pixels_BCHW))
-                scores_NC[indices_B] = probabilities_BC.cpu().numpy()
-                advance(len(indices_B))
-    finally:
-        found.close()
-        classifier.to(home)
-        for part, mode in modes:
-            part.training = mode
+    with (
+        closing(found),
+        evaluating(classifier, device=device),
+        bar("predicting", len(cases), unit="images", show=progress) as advance,
+    ):
+        for indices_B, pixels_BCHW in found:
+            probabilities_BC = classifier.probabilities(classifier(pixels_BCHW))
+            scores_NC[indices_B] = probabilities_BC.cpu().numpy()
+            advance(len(indices_B))
     return Predictions(
         scores_NC=scores_NC,
         truths_NC=np.asarray(cases.labels_NC, dtype=np.float64),
