@@ -28,10 +28,10 @@ CASES = 4096  # that are turned into floats at a time
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """MMD² of every relabelling, and how far rounding may have moved it."""
+    """MMD² of every relabelling, and how far rounding may have moved two equal ones apart."""
 
     mmd2_KP: Float[np.ndarray, "K P"]
-    rounding_KP: Float[np.ndarray, "K P"]
+    rounding_K: Float[np.ndarray, "K"]
 
 
 def statistic(
@@ -42,12 +42,12 @@ def statistic(
     centres_K: Float[np.ndarray, "K"],
     self_N: Float[np.ndarray, "N"],
     opposite_KP: Float[np.ndarray, "K P"] | None = None,
-    grain: float,
+    rounding_K: Float[np.ndarray, "K"],
 ) -> Statistic:
     """Return MMD² of each bandwidth and relabelling.
 
     ``self_N`` are the k(z, z), read by ``biased``; ``opposite_KP`` the sums of k(xᵢ, yᵢ), less
-    the centre, read by ``u``. ``grain`` is the precision that the sums were made in.
+    the centre, read by ``u``. ``rounding_K`` says within what two statistics count as equal.
     """
     weighted_KP, self_P, n_P = _of_x(np.vstack([sums.rows_KN, self_N]), labels_NP)
     m_P = len(labels_NP) - n_P
@@ -65,8 +65,7 @@ def statistic(
             xy_KP = xy_KP / (n_P * m_P)
         else:
             xy_KP = (xy_KP - opposite_KP) / (n_P * (n_P - 1))
-    rounding_KP = grain * (np.abs(xx_KP) + np.abs(yy_KP) + 2 * np.abs(xy_KP))
-    return Statistic(xx_KP + yy_KP - 2 * xy_KP, rounding_KP)
+    return Statistic(xx_KP + yy_KP - 2 * xy_KP, rounding_K)
 
 
 def _of_x(

@@ -23,12 +23,14 @@ def evidence(found: Statistic) -> tuple[int, int, float]:
     Of several bandwidths each relabelling, the observed one among them, is judged by the best of
     its ranks; the p-value is the rank of the observed one's best. Relabellings are exchangeable
     under the null, so it holds its level exactly. (Schrab et al. 2023 correct the level with a
-    second set of relabellings; one set does both here.) Ranks are integers: nothing is rounded.
+    second set of relabellings; one set does both here.) Ranks are integers: nothing is rounded. Of
+    one bandwidth, p counts the relabellings that reach the observed statistic, ties included.
     """
-    slack_K1 = found.rounding_KP[:, :1]
+    lowered_KP = found.mmd2_KP.copy()
+    lowered_KP[:, 0] -= found.rounding_K  # what ties with the observed one but for rounding
     at_least_KP = np.stack([
-        len(own_P) - np.searchsorted(np.sort(own_P), own_P - slack, side="left")
-        for own_P, slack in zip(found.mmd2_KP, slack_K1[:, 0], strict=True)
+        len(own_P) - np.searchsorted(np.sort(own_P), lowered_P, side="left")
+        for own_P, lowered_P in zip(found.mmd2_KP, lowered_KP, strict=True)
     ])  # fmt: skip
     best = int(at_least_KP[:, 0].argmin())
     least_P = at_least_KP.min(0)

@@ -15,6 +15,7 @@ Legend: I and J cases of the two sides of a tile, S cases of a subsample, K band
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 KERNELS = ("rbf", "laplace", "energy", "linear", "polynomial")
 WITH_BANDWIDTH = ("rbf", "laplace")
 SUBSAMPLE = 4000  # cases that the median and the centre of the kernel are taken from
+CLOSE = 0.01  # of ‖x‖² + ‖y‖²: nearer than that, a square by products is rounded too much
+MANY_CLOSE = 0.05  # of a tile's pairs: with more, all are taken by differences
+PAIRS = 2**14  # of cases whose differences are held at a time
 GRID = 2.0 ** np.arange(-3, 4)  # times the median: the bandwidths of "aggregate"
 
 
@@ -37,11 +41,37 @@ def apart(kernel: str, left_ID: Tensor, right_JD: Tensor) -> Tensor:
     if kernel in ("linear", "polynomial"):
         return left_ID @ right_JD.T
     if kernel == "rbf":
-        square_IJ = torch.addmm((right_JD**2).sum(1), left_ID, right_JD.T, alpha=-2)
-        return square_IJ.add_((left_ID**2).sum(1, keepdim=True)).clamp_(min=0)
-    # By differences: the root of a rounded square would be far off where cases lie close together.
-    exact = "donot_use_mm_for_euclid_dist"
-    return torch.cdist(left_ID, right_JD, p=1 if kernel == "laplace" else 2, compute_mode=exact)
+        return _squares(left_ID, right_JD)
+    if kernel == "laplace":
+        return torch.cdist(left_ID, right_JD, p=1)
+    return _euclidean(left_ID, right_JD)
+
+
+def _squares(left_ID: Tensor, right_JD: Tensor) -> Tensor:
+    import torch
+
+    square_IJ = torch.addmm((right_JD**2).sum(1), left_ID, right_JD.T, alpha=-2)
+    return square_IJ.add_((left_ID**2).sum(1, keepdim=True)).clamp_(min=0)
+
+
+def _euclidean(left_ID: Tensor, right_JD: Tensor) -> Tensor:
+    """Return distances: by one product, and by differences where cases lie close together.
+
+    There the root of a rounded square would be far off.
+    """
+    import torch
+
+    square_IJ = _squares(left_ID, right_JD)
+    size_I, size_J = (left_ID**2).sum(1), (right_JD**2).sum(1)
+    close_IJ = square_IJ < CLOSE * (size_I[:, None] + size_J)
+    i, j = close_IJ.nonzero(as_tuple=True)
+    if len(i) > square_IJ.numel() * MANY_CLOSE:
+        exact = "donot_use_mm_for_euclid_dist"
+        return torch.cdist(left_ID, right_JD, compute_mode=exact)
+    for some in torch.arange(len(i), device=i.device).split(PAIRS):
+        a, b = i[some], j[some]
+        square_IJ[a, b] = ((left_ID[a] - right_JD[b]) ** 2).sum(1)
+    return square_IJ.sqrt_()
 
 
 def apart_each(kernel: str, left_ND: Tensor, right_ND: Tensor) -> Tensor:
@@ -80,11 +110,15 @@ def alike_to_self(kernel: str, z_ND: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A kernel with its bandwidths and, for each, the mean of its values (its centre)."""
+    """A kernel with its bandwidths; for each the mean of its values, and how far they lie from it.
+
+    These are ``centres`` and, on average and without sign, ``spreads``.
+    """
 
     kernel: str
     sigmas: tuple[float, ...]
     centres: tuple[float, ...]
+    spreads: tuple[float, ...]
 
 
 def fit(
@@ -99,34 +133,39 @@ def fit(
 
     Of more than :data:`SUBSAMPLE` cases so many are drawn.
     """
+    import torch
+
     rows = np.arange(len(z_ND))
     if len(rows) > SUBSAMPLE:
         rows = np.sort(rng.choice(len(rows), SUBSAMPLE, replace=False))
     some_SD = z_ND[rows]
     apart_SS = apart(kernel, some_SD, some_SD)
     sigmas = _sigmas(bandwidth, gamma, kernel, apart_SS)
-    centres = []
+    centres, spreads, pairs = [], [], len(rows) * (len(rows) - 1)
     for sigma in sigmas:
         alike_SS = alike(kernel, apart_SS, sigma, z_ND.shape[1]).fill_diagonal_(0)
-        centres.append(float(alike_SS.double().sum()) / (len(rows) * (len(rows) - 1)))
-    return Fitted(kernel, sigmas, tuple(centres))
+        centres.append(float(alike_SS.sum(dtype=torch.float64)) / pairs)
+        from_it_SS = alike_SS.sub_(centres[-1]).abs_().fill_diagonal_(0)
+        spreads.append(float(from_it_SS.sum(dtype=torch.float64)) / pairs)
+    return Fitted(kernel, sigmas, tuple(centres), tuple(spreads))
 
 
 def _sigmas(asked: Any, gamma: float | None, kernel: str, apart_SS: Tensor) -> tuple[float, ...]:
     """Return σ, or several to be aggregated."""
+    by_median = isinstance(asked, str) and asked == "median"
     if kernel not in WITH_BANDWIDTH:
-        if asked != "median" or gamma is not None:
+        if not by_median or gamma is not None:
             raise DataError(f"the {kernel} kernel has no bandwidth; leave bandwidth and gamma out")
         return (1.0,)
     if gamma is not None:
-        if asked != "median" or kernel != "rbf":
+        if not by_median or kernel != "rbf":
             raise DataError("gamma is the rbf kernel's, in place of a bandwidth: give one of both")
         return ((0.5 / _positive(gamma, "gamma")) ** 0.5,)
-    if asked == "median":
+    if by_median:
         return (_median(apart_SS, kernel),)
-    if asked == "aggregate":
-        return tuple((GRID * _median(apart_SS, kernel)).tolist())
     if isinstance(asked, str):
+        if asked == "aggregate":
+            return tuple((GRID * _median(apart_SS, kernel)).tolist())
         raise DataError(
             f"bandwidth {asked!r} is not known; give 'median', 'aggregate', a number σ or a list "
             "of them; gamma=… gives an rbf kernel's exponent instead"
@@ -138,7 +177,7 @@ def _sigmas(asked: Any, gamma: float | None, kernel: str, apart_SS: Tensor) -> t
 
 
 def _positive(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < np.inf:
         raise DataError(f"{name} {value!r} is not a positive number")
     return float(value)
 

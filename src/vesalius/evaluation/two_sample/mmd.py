@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import nan
+from numbers import Integral
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -98,6 +99,8 @@ def mmd_test(
     fitted = fit(kernel, z_ND, bandwidth=bandwidth, gamma=gamma, rng=generator)
     labels_NP = torch.from_numpy(drawn.labels_NP).to(z_ND.device)
     sums = tiled_sums(z_ND, labels_NP, fitted=fitted, block=block)
+    if not np.isfinite(sums.rows_KN).all():
+        raise DataError(f"the {kernel} kernel overflows {z_ND.dtype}: scale x and y down alike")
     found = _statistic(z_ND, drawn, fitted, sums, estimator)
     best, exceeding, p_value = evidence(found)
     witness_x, witness_y = witness(sums, best, n)
@@ -129,15 +132,13 @@ def _check(kernel: str, estimator: str, permutations: int, block: int | None) ->
     if estimator not in ESTIMATORS:
         raise unknown("estimator", estimator, ESTIMATORS)
     for name, value in (("permutations", permutations), ("block", block)):
-        if value is not None and (isinstance(value, bool) or value != int(value) or value < 1):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or value < 1):
             raise DataError(f"{name} is {value!r}; it must be a whole number, 1 or more")
 
 
 def _statistic(
     z_ND: Tensor, drawn: Relabellings, fitted: Fitted, sums: Sums, estimator: str
 ) -> Statistic:
-    import torch
-
     return statistic(
         sums,
         drawn.labels_NP,
@@ -145,8 +146,16 @@ def _statistic(
         centres_K=np.array(fitted.centres),
         self_N=alike_to_self(fitted.kernel, z_ND).double().cpu().numpy(),
         opposite_KP=_opposite(z_ND, drawn, fitted) if estimator == "u" else None,
-        grain=torch.finfo(z_ND.dtype).eps,
+        rounding_K=_rounding(fitted, z_ND),
     )
+
+
+def _rounding(fitted: Fitted, z_ND: Tensor) -> Float[np.ndarray, "K"]:
+    """Return within what statistics are equal: the kernel's rounding averages out, the sums' not."""
+    import torch
+
+    centres_K, spreads_K = np.abs(fitted.centres), np.array(fitted.spreads)
+    return 4 * torch.finfo(z_ND.dtype).eps * (spreads_K + centres_K / len(z_ND) ** 0.5)
 
 
 def _opposite(z_ND: Tensor, drawn: Relabellings, fitted: Fitted) -> NDArray[np.float64]:

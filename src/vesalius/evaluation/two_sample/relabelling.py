@@ -30,8 +30,8 @@ class Relabellings:
     """``labels_NP`` says who is x (1); ``opposite`` who then stands opposite whom, where that is
     asked: of each relabelling, or one row for all of them (a swap keeps a pair together).
 
-    ``unit_N`` numbers the units, ``units`` says what they are, ``possible`` how many different
-    relabellings there are.
+    ``unit_N`` numbers the units, ``units`` says what they are, ``possible`` how many relabellings
+    of different MMD² there are.
     """
 
     labels_NP: UInt8[np.ndarray, "N P"]
@@ -61,6 +61,8 @@ def relabellings(
     for name, own, size in (("groups_x", of_x, n), ("groups_y", of_y, m)):
         if own is not None and own.shape != (size,):
             raise DataError(f"{name} has shape {own.shape}; it must name {size} cases' patients")
+        if own is not None:
+            _named(name, own)
     if (paired or estimator == "u") and n != m:
         what = "a paired test" if paired else "estimator 'u'"
         raise DataError(f"{what} needs as many cases of x as of y, not {n} and {m}")
@@ -75,6 +77,13 @@ def relabellings(
     if estimator == "u":
         raise DataError("estimator 'u' sets x_i against y_i, which groups do not; use 'unbiased'")
     return _grouped(of_x, of_y, permutations, rng)
+
+
+def _named(name: str, own: NDArray[Any]) -> None:
+    """Refuse a missing patient: cases without one would all count as one patient's."""
+    nameless = [i for i, one in enumerate(own.tolist()) if one is None or one != one]
+    if nameless:
+        raise DataError(f"{len(nameless)} cases of {name} have no patient, first case {nameless[0]}")
 
 
 def _free(n: int, m: int, draws: int, rng: np.random.Generator, *, opposite: bool) -> Relabellings:
@@ -132,10 +141,13 @@ def _swapped(
         np.concatenate([keep_nP, 1 - keep_nP]),
         np.concatenate([unit_n, unit_n]),
         "pairs" if groups is None else "patients' pairs",
-        2.0**units if units < MANY else inf,
+        2.0 ** (units - 1) if units < MANY else inf,  # all swapped is none swapped
         (np.arange(n)[None], np.arange(n, 2 * n)[None]),
     )
 
 
 def _choices(total: int, n: int) -> float:
-    return float(comb(total, n)) if total < MANY else inf
+    """Return in how many ways n of all can be x; where x and y could trade places, in half."""
+    if total >= MANY:
+        return inf
+    return float(comb(total, n) // (2 if total == 2 * n else 1))

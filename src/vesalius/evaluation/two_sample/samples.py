@@ -22,7 +22,10 @@ def samples(x_ND: ArrayLike, y_MD: ArrayLike) -> tuple[Matrix, Matrix]:
     """Return both samples in one precision, or say what is wrong with them."""
     pair = []
     for name, given in (("x", x_ND), ("y", y_MD)):
-        values = np.asarray(given)
+        try:
+            values = np.asarray(given)
+        except ValueError as error:
+            raise DataError(f"{name} is no table of numbers: {error}") from None
         if values.ndim != 2 or values.shape[1] < 1:
             raise DataError(f"{name} must have a row for each case: its shape is {values.shape}")
         if len(values) < 2:
