@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from vesalius import __version__
-from vesalius.cli import data, embed, evaluate, models, study, train
+from vesalius.cli import compare, data, embed, evaluate, models, study, train
 from vesalius.cli.options import Device, Folder, Overrides, Workers
 from vesalius.core.errors import VesaliusError
 
@@ -74,6 +74,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(evaluate.app, name="evaluate")
 app.command("train")(train.train)
 app.command("embed")(embed.embed)
+app.command("compare")(compare.compare)
 app.add_typer(models.app, name="models")
 
 

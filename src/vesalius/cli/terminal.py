@@ -28,7 +28,9 @@ STEPS_SHOWN = 5
 COLUMNS_SHOWN = 10
 MENTIONS_SHOWN = 8
 INTERRUPTED = 130  # the shell's code for Ctrl-C
-SHOWN = ("macro_auroc", "accuracy", "macro_f1", "image_to_text_r@10", "text_to_image_r@10", "ratio")
+SHOWN = ("macro_auroc", "accuracy", "macro_f1", "image_to_text_r@10", "text_to_image_r@10", "ratio",
+         "mmd2", "auroc", "cka_linear_debiased", "procrustes", "knn_overlap_10",
+         "rsa_euclidean_spearman")  # fmt: skip
 
 
 @contextmanager
@@ -66,7 +68,7 @@ def narrated(kept: str) -> Iterator[None]:
 
 
 def print_scores(run: Run) -> None:
-    """Print a Run's main numbers with their intervals, and where the rest is."""
+    """Print what a Run found in words, its main numbers, and where the rest is."""
     from rich.console import Console
     from rich.table import Table
 
@@ -86,6 +88,8 @@ def print_scores(run: Run) -> None:
     console = Console()
     if names:
         console.print(table)
+    answer = run.file("scores.md").read_text(encoding="utf-8").split("\n\n")[1]
+    typer.echo(f"{fill(answer, 100)}\n")
     typer.echo(f"page    {run.file('page.html')}")
     typer.echo(f"scores  {run.file('scores.json')}, {run.file('scores.md')}")
 
@@ -216,11 +220,15 @@ def print_data_set(own: DataSet, folder: Path, path: Path | None) -> None:
 
 
 def _cell(score: Mapping[str, Any] | None) -> str:
+    from vesalius.core import Score
+    from vesalius.reporting import numbers
+
     if score is None or score["value"] is None:
         return "–"
     if score["low"] is None:
-        return f"{score['value']:.3f}"
-    return f"{score['value']:.3f} \\[{score['low']:.3f}, {score['high']:.3f}]"
+        return numbers.number(score["value"])
+    shown = numbers.score(Score("", score["value"], score["low"], score["high"]))
+    return f"{shown.value} \\{shown.interval}"
 
 
 def print_settings(reader: str) -> None:

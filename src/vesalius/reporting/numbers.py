@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite, isnan
+from math import floor, isfinite, isnan, log10
 
 from vesalius.core import Score
 
+DIGITS, MOST_DIGITS, SMALL = 3, 8, 0.01
 NO_INTERVAL = "no interval was computed"
 
 
@@ -20,13 +21,15 @@ class Printed:
 
 
 def digits_for(value: float) -> int:
-    """Return how many decimals are worth reading.
+    """Return how many decimals are worth reading: two digits of a small number.
 
-    >>> [digits_for(v) for v in (0.8123, 7.7, 31.89, 412.0)]
-    [3, 2, 2, 1]
+    >>> [digits_for(v) for v in (0.8123, 7.7, 31.89, 412.0, 0.00123, 0.000074)]
+    [3, 2, 2, 1, 4, 6]
     """
     size = abs(value)
-    return 3 if size < 2 else 2 if size < 100 else 1
+    if 0 < size < SMALL:
+        return min(1 - floor(log10(size)), MOST_DIGITS)
+    return DIGITS if size < 2 else 2 if size < 100 else 1
 
 
 def number(value: float, *, digits: int | None = None, percent: bool = False) -> str:
@@ -54,6 +57,9 @@ def score(value: Score, *, digits: int | None = None, percent: bool = False) -> 
     """
     if digits is None and not percent and isfinite(value.value):
         digits = digits_for(value.value)
+        if digits > DIGITS:  # a small number in a wide interval needs no more than the interval
+            ends = [v for v in (value.low, value.high) if isfinite(v) and v != 0]
+            digits = min([digits, *(max(digits_for(v), DIGITS) for v in ends)])
     shown = number(value.value, digits=digits, percent=percent)
     if isnan(value.low) or isnan(value.high):
         return Printed(shown, note=value.note or NO_INTERVAL)

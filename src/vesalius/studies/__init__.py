@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vesalius.studies.comparison.folders import compare_folders
     from vesalius.studies.data_audit import audit_data
     from vesalius.studies.data_recipe import read_cases_of
     from vesalius.studies.embed import embed_data
@@ -17,6 +18,7 @@ _HOMES = {
     "Recipe": "recipe",
     "audit_data": "data_audit",
     "catalogue": "recipe",
+    "compare_folders": "comparison.folders",
     "default_folder": "runner",
     "embed_data": "embed",
     "export_model": "exporting",
@@ -33,6 +35,7 @@ __all__ = [
     "Recipe",
     "audit_data",
     "catalogue",
+    "compare_folders",
     "default_folder",
     "embed_data",
     "export_model",

@@ -17,6 +17,7 @@ from vesalius.studies.outcome import Context
 
 log = logging.getLogger(__name__)
 Modality = Literal["image", "text"]
+Splits = Literal["test", "all"]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -24,6 +25,12 @@ def in_splits(cases: CaseSet, *names: str) -> CaseSet:
     """Return the cases of some splits."""
     assert cases.splits is not None, "the runner splits before the first stage"
     return cases.select(np.isin(cases.splits, names))
+
+
+def splits_of(cases: CaseSet, which: Splits) -> tuple[str, ...]:
+    """Return the names of the splits that are meant."""
+    assert cases.splits is not None, "the runner splits before the first stage"
+    return tuple(np.unique(cases.splits).tolist()) if which == "all" else (which,)
 
 
 def labelled(context: Context, stage: str, *, share: float = 1.0) -> CaseSet:

@@ -20,7 +20,8 @@ class Outcome:
 
     ``scores`` are the numbers, ``predictions`` the ledgers that classification reads, ``images``
     and ``texts`` the features that retrieval and separability read, ``sections`` parts of the
-    page, ``model`` the encoder that later stages go on with, ``fits`` how the trainings went.
+    page, ``model`` the encoder that later stages go on with, ``fits`` how the trainings went,
+    ``answer`` what the stage found, in sentences that can be quoted.
     """
 
     scores: Mapping[str, tuple[Score, ...]] = field(default_factory=dict)
@@ -30,6 +31,23 @@ class Outcome:
     sections: tuple[Section, ...] = ()
     model: DualEncoder | None = None
     fits: Mapping[str, Fit] = field(default_factory=dict)
+    answer: str = ""
+
+    def joined(self, other: Outcome) -> Outcome:
+        """Return what two parts of a stage add together; the model is the later one's."""
+        scores = dict(self.scores)
+        for method, more in other.scores.items():
+            scores[method] = (*scores.get(method, ()), *more)
+        return Outcome(
+            scores=scores,
+            predictions={**self.predictions, **other.predictions},
+            images={**self.images, **other.images},
+            texts={**self.texts, **other.texts},
+            sections=(*self.sections, *other.sections),
+            model=other.model or self.model,
+            fits={**self.fits, **other.fits},
+            answer=" ".join(part for part in (self.answer, other.answer) if part),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +70,5 @@ class Context:
 
     def after(self, outcome: Outcome) -> Context:
         """Return the context that the next stage sees."""
-        earlier = self.found
-        scores = dict(earlier.scores)
-        for method, more in outcome.scores.items():
-            scores[method] = (*scores.get(method, ()), *more)
-        return replace(
-            self,
-            model=self.model if outcome.model is None else outcome.model,
-            found=Outcome(
-                scores=scores,
-                predictions={**earlier.predictions, **outcome.predictions},
-                images={**earlier.images, **outcome.images},
-                texts={**earlier.texts, **outcome.texts},
-                fits={**earlier.fits, **outcome.fits},
-                sections=(*earlier.sections, *outcome.sections),
-            ),
-        )
+        found = replace(self.found.joined(outcome), model=None)
+        return replace(self, model=outcome.model or self.model, found=found)

@@ -36,6 +36,11 @@ EVALUATIONS = {
     "retrieval": "vesalius.studies.retrieval:retrieval",
     "separability": "vesalius.studies.separability:separability",
 }
+COMPARISONS = {
+    "encoders": "vesalius.studies.comparison.encoders:encoders",
+    "groups": "vesalius.studies.comparison.groups:groups",
+    "sources": "vesalius.studies.comparison.sources:sources",
+}
 OF_EVERY_READER = ("reader", "root", "limit", "findings")
 """``limit`` keeps so many cases; ``findings`` reads labels from the texts, doubt as it names."""
 PRETRAIN = "vesalius.studies.pretrain:pretrain"
@@ -47,7 +52,15 @@ POSSIBLE = {
 """Stages whose settings are checked together, before any work."""
 NOT_SWEPT: dict[str, Any] = {"data_seed": None, "seeds": 1, "start": None, "vary": {}}
 """What a recipe of one arm and one seed leaves unsaid."""
-STAGES = {"self_supervise": SELF_SUPERVISE, "pretrain": PRETRAIN, **ADAPTATIONS, **EVALUATIONS}
+LISTED = {"adapt": ADAPTATIONS, "compare": COMPARISONS, "evaluate": EVALUATIONS}
+"""Keys of a recipe that list stages, and what may stand there."""
+STAGES = {
+    "self_supervise": SELF_SUPERVISE,
+    "pretrain": PRETRAIN,
+    **ADAPTATIONS,
+    **COMPARISONS,
+    **EVALUATIONS,
+}
 
 
 class Stage(BaseModel):
@@ -81,6 +94,7 @@ class Recipe(BaseModel):
     self_supervise: dict[str, Any] | None = None
     pretrain: dict[str, Any] | None = None
     adapt: tuple[Stage, ...] = ()
+    compare: tuple[Stage, ...] = ()
     evaluate: tuple[Stage, ...] = ()
     reference: Reference | None = None
     data_seed: int | None = Field(default=None, ge=0)  # of data and split; else that of `seed`
@@ -88,7 +102,7 @@ class Recipe(BaseModel):
     start: dict[str, Any] | None = None  # a pretraining that all arms share, seed by seed
     vary: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
 
-    @field_validator("adapt", "evaluate", mode="before")
+    @field_validator("adapt", "compare", "evaluate", mode="before")
     @classmethod
     def _stages(cls, value: Any) -> Any:
         return [_stage(item) for item in value or ()]
@@ -113,12 +127,14 @@ class Recipe(BaseModel):
 
     def resolved(self) -> dict[str, Any]:
         """Return plain values in the form of the YAML file, every default written out."""
-        plain = self.model_dump(mode="json", exclude={"adapt", "evaluate"})
+        plain = self.model_dump(mode="json", exclude=set(LISTED))
         for key, nothing in NOT_SWEPT.items():
             if plain[key] == nothing:
                 del plain[key]
-        for key in ("adapt", "evaluate"):
+        for key in LISTED:
             plain[key] = [{stage.name: stage.settings} for stage in getattr(self, key)]
+        if not plain["compare"]:
+            del plain["compare"]
         return plain
 
 
@@ -156,10 +172,10 @@ def check(plain: Mapping[str, Any]) -> Recipe:
             "self_supervise": None if views is None else _stage_settings("self_supervise", views),
             "pretrain": None if pretrain is None else _stage_settings("pretrain", pretrain),
             "start": None if start is None else _stage_settings("pretrain", start),
-            "adapt": tuple(_checked(stage, ADAPTATIONS, "adapt") for stage in recipe.adapt),
-            "evaluate": tuple(
-                _checked(stage, EVALUATIONS, "evaluate") for stage in recipe.evaluate
-            ),
+            **{
+                key: tuple(_checked(stage, choices, key) for stage in getattr(recipe, key))
+                for key, choices in LISTED.items()
+            },
         }
     )
 

@@ -46,6 +46,12 @@ def kept(recipe: Recipe) -> dict[str, Any]:
                 stage[name] = {**settings, "prompts": _absolute(settings["prompts"])}
             if name == "classifier":
                 stage[name] = {**settings, "path": _absolute(settings["path"])}
+    for stage in plain.get("compare", ()):
+        for name, settings in stage.items():
+            if settings.get("root") is not None:
+                stage[name] = {**settings, "root": _absolute(settings["root"])}
+            elif _is_path(str(settings.get("other", ""))):
+                stage[name] = {**settings, "other": _absolute(settings["other"])}
     return plain
 
 
@@ -133,7 +139,7 @@ def stages(recipe: Recipe) -> list[Stage]:
         for name, settings in trainings.items()
         if settings is not None
     ]
-    return [*first, *recipe.adapt, *recipe.evaluate]
+    return [*first, *recipe.adapt, *recipe.compare, *recipe.evaluate]
 
 
 def data_seed(recipe: Recipe) -> int:

@@ -21,7 +21,7 @@ from vesalius.reporting.measures import measure
 from vesalius.studies.audit import audit_section
 from vesalius.studies.fingerprint import fingerprint
 from vesalius.studies.outcome import Context, Outcome
-from vesalius.studies.recipe import EVALUATIONS, Recipe
+from vesalius.studies.recipe import COMPARISONS, EVALUATIONS, Recipe
 from vesalius.studies.separability import FROZEN
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ Scores = Mapping[str, Sequence[Score]]
 PUBLISHED = "iu_xray_published"
 PUBLISHED_MEASURES = ("macro_f1", "exact_match", "lrap", "coverage_error", "inter", "intra")
 MOST_TILES = 6
-HEADLINES = ("macro_auroc", "accuracy", "image_to_text_r@10")
+HEADLINES = ("macro_auroc", "accuracy", "image_to_text_r@10", "mmd2", "cka_linear_debiased",
+             "knn_overlap_10")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +80,16 @@ def write_fits(run: Run, fits: Mapping[str, Fit]) -> None:
 def compose(finished: Finished) -> Page:
     """Put a study's outcomes on a page."""
     recipe, context = finished.recipe, finished.context
-    results = [s for name, o in finished.outcomes if name in EVALUATIONS for s in o.sections]
-    made = [s for name, o in finished.outcomes if name not in EVALUATIONS for s in o.sections]
+    measured = {**COMPARISONS, **EVALUATIONS}
+    results = [s for name, o in finished.outcomes if name in measured for s in o.sections]
+    made = [s for name, o in finished.outcomes if name not in measured for s in o.sections]
     sections = [*_published(finished), *results, *made]
     sections.append(audit_section(context.cases, finished.inspection))
     return Page(
         title=recipe.study.replace("_", " "),
         study=recipe.study,
         question=recipe.question,
-        answer=answer(context.found.scores),
+        answer=_answer(context.found),
         tiles=_tiles(context.found.scores),
         sections=sections,
         notices=_notices(finished),
@@ -99,6 +101,14 @@ def compose(finished: Finished) -> Page:
         skipped=context.cases.skipped,
         created=datetime.now(UTC).date().isoformat(),
     )
+
+
+def _answer(found: Outcome) -> str:
+    """Give what the comparisons say, and what the scores do where there are such."""
+    if not found.answer:
+        return answer(found.scores)
+    ranking = _ranking(found.scores)
+    return f"{found.answer} {ranking}" if ranking else found.answer
 
 
 def answer(scores: Scores) -> str:

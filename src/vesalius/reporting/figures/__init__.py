@@ -6,13 +6,15 @@ scikit-learn come in when a figure is drawn.
 """
 
 from vesalius.reporting.figures.calibration import Bins, reliability
-from vesalius.reporting.figures.contact_sheet import contact_sheet
+from vesalius.reporting.figures.contact_sheet import contact_sheet, ranked_sheet
 from vesalius.reporting.figures.forest import forest
 from vesalius.reporting.figures.hero import hero
 from vesalius.reporting.figures.learning import learning_curves
-from vesalius.reporting.figures.matrix import confusion, cooccurrence
+from vesalius.reporting.figures.matrix import confusion, cooccurrence, heat_map
+from vesalius.reporting.figures.null import null_histogram
 from vesalius.reporting.figures.pair import pair
 from vesalius.reporting.figures.picture import picture
+from vesalius.reporting.figures.power import power_curve
 from vesalius.reporting.figures.prevalence import prevalence
 from vesalius.reporting.figures.projection import Projection, embedding_map, map_figure, project
 from vesalius.reporting.figures.retrieval import recall_at_k
@@ -28,13 +30,17 @@ __all__ = [
     "cooccurrence",
     "embedding_map",
     "forest",
+    "heat_map",
     "hero",
     "learning_curves",
     "map_figure",
+    "null_histogram",
     "pair",
     "picture",
+    "power_curve",
     "prevalence",
     "project",
+    "ranked_sheet",
     "recall_at_k",
     "reliability",
     "roc_curves",

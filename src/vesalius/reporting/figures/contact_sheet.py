@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CELL = 150  # CSS pixels
 CAPTION = 20
+TITLE = 26
 
 
 def contact_sheet(
@@ -54,6 +55,30 @@ def contact_sheet(
     return style.draw(
         paint, width=columns * (CELL + 4), height=height, alt=alt, caption=caption, form="jpeg"
     )
+
+
+def ranked_sheet(
+    rows: Sequence[tuple[str, Sequence[UInt8[np.ndarray, "H W ..."]], Sequence[str]]],
+    *,
+    caption: str = "",
+) -> Figure:
+    """Return rows of images (JPEG): each a title, its images in order, and a line below each."""
+    most = max((len(images) for _, images, _ in rows), default=0)
+    drawn = [[painted(image, side=CELL * style.SHARPNESS) for image in own] for _, own, _ in rows]
+    alt = "; ".join(f"{title}: {style.listed(lines, most=12)}" for title, _, lines in rows)
+
+    def paint(drawing: Drawing) -> None:
+        if not most:
+            return style.nothing(drawing, "No images")
+        parts = drawing.subfigures(len(rows), 1, squeeze=False)[:, 0]
+        for part, (title, _, lines), images in zip(parts, rows, drawn, strict=True):
+            part.suptitle(style.plain(title, limit=90), x=0.01, ha="left", fontsize=10,
+                          fontweight="bold")  # fmt: skip
+            paint_sheet(part, images, lines, columns=most)
+
+    height = len(rows) * (CELL + CAPTION + TITLE)
+    width = max(most, 1) * (CELL + 4)
+    return style.draw(paint, width=width, height=height, alt=alt, caption=caption, form="jpeg")
 
 
 def paint_sheet(

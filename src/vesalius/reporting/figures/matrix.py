@@ -17,6 +17,45 @@ if TYPE_CHECKING:
 LARGEST_WITH_NUMBERS = 24  # more rows than that, and the numbers are too small to read
 
 
+def heat_map(
+    values_RC: Float[np.ndarray, "R C"],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    name: str,
+    top: float | None = 1.0,
+    caption: str = "",
+) -> Figure:
+    """Return a table of numbers as colours from 0 to ``top`` (None: the largest); NaN is blank."""
+    values_RC = np.asarray(values_RC, np.float64)
+    known = values_RC[np.isfinite(values_RC)]
+    largest = float(known.max()) if known.size else 1.0
+    words = [["" if np.isnan(v) else _two_digits(v) for v in row] for row in values_RC]
+    alt = f"{name} of {len(rows)} rows and {len(columns)} columns"
+    if known.size:
+        i, j = np.unravel_index(np.nanargmax(values_RC), values_RC.shape)
+        alt += f"; the largest, {largest:.3g}, is {rows[int(i)]} with {columns[int(j)]}"
+    return _heat(
+        values_RC, words, rows, columns, alt=f"{alt}.", caption=caption, x="", y="", bar=name,
+        top=max(largest, 1e-12) if top is None else top,
+    )  # fmt: skip
+
+
+def _two_digits(value: float) -> str:
+    """Return a number short enough for a cell.
+
+    >>> _two_digits(0.514), _two_digits(-0.001), _two_digits(0.0000123)
+    ('.51', '.00', '1e-05')
+    """
+    if 0 < abs(value) < 0.001 and value > 0:
+        return f"{value:.0e}"
+    return (
+        f"{value:.2f}".replace("-0.00", "0.00").replace("0.", ".", 1)
+        if abs(value) < 1
+        else (f"{value:.2f}")
+    )
+
+
 def cooccurrence(
     labels_NC: Float[np.ndarray, "N C"],
     label_names: Sequence[str],
@@ -40,8 +79,9 @@ def cooccurrence(
     )
     caption = caption or "Share of the cases with the row's finding that also have the column's."
     return _heat(
-        share_CC, _percents(share_CC), label_names, alt=alt, caption=caption, x="also", y="given"
-    )
+        share_CC, _percents(share_CC), label_names, label_names,
+        alt=alt, caption=caption, x="also", y="given",
+    )  # fmt: skip
 
 
 def confusion(
@@ -62,51 +102,58 @@ def confusion(
         f"cases on the diagonal."
     )
     words = [[f"{int(n):,}" for n in row] for row in counts_CC]
-    return _heat(share_CC, words, class_names, alt=alt, caption=caption, x="predicted", y="true")
+    return _heat(
+        share_CC, words, class_names, class_names, alt=alt, caption=caption, x="predicted", y="true"
+    )
 
 
 def _heat(
-    share_CC: Float[np.ndarray, "C C"],
+    share_RC: Float[np.ndarray, "R C"],
     words: Sequence[Sequence[str]],
-    names: Sequence[str],
+    rows: Sequence[str],
+    columns: Sequence[str],
     *,
     alt: str,
     caption: str,
     x: str,
     y: str,
+    bar: str = "share of the row",
+    top: float = 1.0,
 ) -> Figure:
-    n = len(names)
-    side = int(np.clip(34 * n, 150, 700))
-    shown = [style.plain(name, limit=26) for name in names]
-    margin = 7 * max((len(name) for name in shown), default=0) + 30
+    longest = max(len(rows), len(columns), 1)
+    cell = float(np.clip(700 / longest, 14, 34))
+    shown = [[style.plain(name, limit=26) for name in names] for names in (rows, columns)]
+    margins = [7 * max((len(name) for name in names), default=0) + 30 for names in shown]
 
     def paint(drawing: Drawing) -> None:
-        if n == 0:
+        if not rows or not columns:
             return style.nothing(drawing, "No labels")
         axes = drawing.add_subplot()
-        image = axes.imshow(share_CC, cmap=style.sequential(), vmin=0, vmax=1)
-        size = float(np.clip(250 / n, 4.5, 9.5))
-        axes.set_xticks(range(n), shown, rotation=90, fontsize=size)
-        axes.set_yticks(range(n), shown, fontsize=size)
+        image = axes.imshow(share_RC, cmap=style.sequential(), vmin=0, vmax=top)
+        size = float(np.clip(250 / longest, 4.5, 9.5))
+        axes.set_xticks(range(len(columns)), shown[1], rotation=90, fontsize=size)
+        axes.set_yticks(range(len(rows)), shown[0], fontsize=size)
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
         axes.set(xlabel=x, ylabel=y)
-        if n <= LARGEST_WITH_NUMBERS:
-            for i in range(n):
-                for j in range(n):
-                    dark = np.nan_to_num(share_CC[i, j]) > 0.55
+        if longest <= LARGEST_WITH_NUMBERS:
+            for i in range(len(rows)):
+                for j in range(len(columns)):
+                    dark = np.nan_to_num(share_RC[i, j]) > 0.55 * top
                     tone = "white" if dark else style.INK
                     axes.text(
                         j, i, words[i][j], ha="center", va="center", color=tone, fontsize=size - 1.5
                     )
-        bar = drawing.colorbar(image, ax=axes, shrink=0.6, pad=0.02, aspect=30)
-        bar.outline.set_visible(False)
-        bar.set_label("share of the row", color=style.SOFT)
+        scale = drawing.colorbar(image, ax=axes, shrink=0.6, pad=0.02, aspect=30)
+        scale.outline.set_visible(False)
+        scale.set_label(bar, color=style.SOFT)
 
+    width, height = (max(cell * len(names), 150) for names in (columns, rows))
     return style.draw(
-        paint, width=side + margin + 80, height=side + margin + 20, alt=alt, caption=caption
-    )
+        paint, width=width + margins[0] + 80, height=height + margins[1] + 20, alt=alt,
+        caption=caption,
+    )  # fmt: skip
 
 
 def _percents(share_CC: Float[np.ndarray, "C C"]) -> list[list[str]]:

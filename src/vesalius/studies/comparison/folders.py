@@ -1,0 +1,155 @@
+"""Two folders of embeddings, compared outside a study.
+
+Legend: N cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vesalius.core import CaseSet, DataError, Embeddings, ImageError, Run, VesaliusError
+from vesalius.core.files import write_atomic
+from vesalius.embedding import open_embeddings
+from vesalius.reporting import Notice, Page, render, scores_markdown, tile
+from vesalius.studies.comparison.clouds import Cloud
+from vesalius.studies.comparison.likeness import ORIGINAL, likeness
+from vesalius.studies.comparison.shift import shift
+from vesalius.studies.comparison.design import DESIGN, Design
+from vesalius.studies.recipe import recipe_of
+from vesalius.studies.runner import read_data
+from vesalius.studies.summary import write_scores
+
+
+def compare_folders(
+    first: Path,
+    second: Path,
+    *,
+    paired: bool | None = None,
+    design: Design = DESIGN,
+    out: Path | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> tuple[str, Run]:
+    """Compare the embeddings in two folders; return the sentence to quote and the Run.
+
+    Folders of the same cases are compared row by row (``paired``), others as two clouds. Patients,
+    labels and images come from the data that the folders were made of, where they still lie.
+
+    Raises:
+        DataError: the folders do not fit together; patients were asked for and are not known.
+    """
+    rows = [open_embeddings(folder) for folder in (first, second)]
+    same = set(rows[0].case_ids.tolist()) == set(rows[1].case_ids.tolist())
+    paired = same if paired is None else paired
+    if paired and not same:
+        raise DataError(
+            f"{first} and {second} are not of the same cases, so that there are no pairs; compare "
+            "them as two clouds (without --paired)"
+        )
+    if paired:
+        rows[1] = rows[1].of_cases(rows[0].case_ids)
+    notices: list[Notice] = []
+    clouds = [
+        _cloud(folder, own, name, notices)
+        for folder, own, name in zip(
+            (first, second), rows, _names(first, second, rows), strict=True
+        )
+    ]
+    run = Run.open(out or _folder(first, second), {
+        "study": "compare", "first": str(first.absolute()), "second": str(second.absolute()),
+        "paired": paired, "seed": seed, **design.settings(), "by": design.by,
+        "normalise": design.normalise,
+    })  # fmt: skip
+    if paired:
+        outcome = likeness(
+            clouds[0], clouds[1], design=design, original=ORIGINAL, seed=seed, device=device
+        )
+    else:
+        outcome = shift(clouds[0], clouds[1], design=design, seed=seed, device=device)
+    write_scores(run, outcome.scores)
+    page = Page(
+        title="comparison",
+        study="compare",
+        question=f"Do the embeddings of {clouds[0].name} and {clouds[1].name} differ?",
+        answer=outcome.answer,
+        tiles=[tile(score, label=name) for name, own in outcome.scores.items() for score in own],
+        sections=outcome.sections,
+        notices=notices,
+        notes=("Research use only: not for diagnosis.",),
+        environment=run.environment(),
+        hashes=_hashes(clouds),
+        created=datetime.now(UTC).date().isoformat(),
+    )
+    write_atomic(run.file("page.html"), render(page))
+    tables = scores_markdown(outcome.scores)
+    write_atomic(run.file("scores.md"), f"# {page.question}\n\n{page.answer}\n\n{tables}")
+    return outcome.answer, run
+
+
+def _folder(first: Path, second: Path) -> Path:
+    return Path("runs") / f"compare-{first.absolute().name}-{second.absolute().name}"
+
+
+def _names(first: Path, second: Path, rows: list[Embeddings]) -> tuple[str, str]:
+    """Name the clouds by their folders, with the model where that differs."""
+    names = first.absolute().name, second.absolute().name
+    if names[0] != names[1]:
+        return names
+    return str(first), str(second)
+
+
+def _cloud(folder: Path, rows: Embeddings, name: str, notices: list[Notice]) -> Cloud:
+    try:
+        cases = _cases(folder).of_cases(rows.case_ids)
+    except (VesaliusError, OSError, KeyError) as error:
+        notices.append(Notice(
+            f"The data behind {name} cannot be read again ({error}): its patients, labels and "
+            "images are missing here, and cases are exchanged one by one.", "warning"))  # fmt: skip
+        n = len(rows)
+        cases = CaseSet(rows.case_ids, _NoImages(n, name), np.empty((n, 0)), source=name)
+    return Cloud.of(name, rows, cases)
+
+
+def _cases(folder: Path) -> CaseSet:
+    """Read the data that ``vesalius embed`` wrote into the folder's recipe."""
+    made: Mapping[str, Any] = Run(folder).recipe()
+    plain = {"study": "compare", "question": "", "data": made["data"], "model": {"name": "tiny"}}
+    return read_data(recipe_of(plain))
+
+
+def _hashes(clouds: list[Cloud]) -> dict[str, str]:
+    return {
+        f"{cloud.name}: {key}": value
+        for cloud in clouds
+        for key, value in cloud.embeddings.provenance.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _NoImages:
+    """A column of images that are not at hand."""
+
+    n: int
+    source: str
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        raise ImageError(f"the images of {self.source} are not at hand")
+
+    def name(self, index: int) -> str:
+        return f"{self.source} {index}"
+
+    def content_hash(self, index: int) -> str:
+        return self.name(index)
+
+    def take(self, indices: NDArray[np.integer]) -> _NoImages:
+        return _NoImages(len(indices), self.source)

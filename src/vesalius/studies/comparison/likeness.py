@@ -1,0 +1,243 @@
+"""Two encoders on the same cases: how alike are their representations?
+
+The axes of two encoders have nothing to do with each other, so that a two-sample test between them
+rejects whatever they have learnt. What can be compared is how the cases lie among each other.
+
+Legend: N cases, D and E widths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vesalius.core import DataError
+from vesalius.evaluation import (
+    MMDTest,
+    Similarity,
+    cka,
+    knn_overlap,
+    mmd_test,
+    procrustes,
+    rsa,
+)
+from vesalius.reporting import Column, Notice, Section, Table, figures
+from vesalius.studies.comparison.clouds import Cloud, halves
+from vesalius.studies.comparison.rotation import rotated
+from vesalius.studies.comparison.design import Design, compared
+from vesalius.studies.outcome import Outcome
+
+CKA, NEIGHBOURS = "cka_linear_debiased", "knn_overlap_10"
+UNALIGNED = (
+    "Two encoders have axes that have nothing to do with each other: any test between their clouds "
+    "as they stand rejects, even for one model and its own rotation. That p-value answers no "
+    "question about what was learnt; the measures below, which no rotation changes, do."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The setting of the study that first asked: γ = 1 on embeddings of length 1, 100 draws."""
+
+    original_gamma: float = 1.0
+    original_permutations: int = 100
+
+
+ORIGINAL = Original()
+
+
+def likeness(
+    first: Cloud,
+    second: Cloud,
+    *,
+    design: Design,
+    original: Original,
+    noise: Sequence[float] = (),
+    aligning: tuple[Cloud, Cloud] | None = None,
+    seed: int = 0,
+    device: str | None = None,
+) -> Outcome:
+    """Compare two representations of the same cases, row by row.
+
+    ``aligning`` are both representations of other cases, from which the rotation of the one onto
+    the other is learnt; ``noise`` are the strengths of a control, in shares of a typical length.
+    """
+    if not np.array_equal(first.embeddings.case_ids, second.embeddings.case_ids):
+        raise DataError(f"{first.name} and {second.name} are not of the same cases, in one order")
+    rng = np.random.default_rng(seed)
+    groups = first.patients(design.by)
+    alike = _measured(first, second, groups, rng)
+    tests = _tests(first, second, design, original, aligning, rng, device)
+    name = f"{first.name} against {second.name}"
+    sections = [_alike_section(first, second, alike)]
+    sections.append(_test_section(first, second, tests, seed))
+    if noise:
+        sections.append(_controls(first, design, original, noise, rng, device))
+    scores = [own.as_score() for own in alike]
+    scores += [test.as_score() for kind, test in tests.items() if kind.startswith("pairs")]
+    return Outcome(
+        scores={name: tuple(scores)},
+        sections=tuple(sections),
+        answer=_sentence(first, second, alike),
+    )
+
+
+def _measured(
+    first: Cloud, second: Cloud, groups: NDArray[np.str_] | None, rng: np.random.Generator
+) -> list[Similarity]:
+    x_ND, y_NE = first.embeddings.values_ND, second.embeddings.values_ND
+    return [
+        cka(x_ND, y_NE, groups=groups, rng=rng),
+        cka(x_ND, y_NE, kernel="rbf", groups=groups, rng=rng),
+        procrustes(x_ND, y_NE, groups=groups, rng=rng),
+        knn_overlap(x_ND, y_NE, groups=groups, rng=rng),
+        rsa(x_ND, y_NE, groups=groups, rng=rng),
+    ]
+
+
+def _tests(
+    first: Cloud,
+    second: Cloud,
+    design: Design,
+    original: Original,
+    aligning: tuple[Cloud, Cloud] | None,
+    rng: np.random.Generator,
+    device: str | None,
+) -> dict[str, MMDTest]:
+    """Return the two-sample tests, as far as both have one width."""
+    if first.embeddings.width != second.embeddings.width:
+        return {}
+    tests = {
+        "as first published": mmd_test(
+            first.embeddings.normalised(), second.embeddings.normalised(),
+            gamma=original.original_gamma, estimator="biased",
+            permutations=original.original_permutations, rng=rng, device=device,
+        ),
+        "free relabelling": compared(first, second, design, rng=rng, device=device),
+        "pairs swapped": compared(first, second, design, rng=rng, device=device, paired=True),
+    }  # fmt: skip
+    if aligning is not None:
+        turned = rotated(first, second, *aligning)
+        tests["pairs swapped, after the best rotation"] = compared(
+            first, turned, design, rng=rng, device=device, paired=True
+        )
+    return tests
+
+
+def _sentence(first: Cloud, second: Cloud, alike: Sequence[Similarity]) -> str:
+    by_name = {own.name: own for own in alike}
+    linear, near = by_name[CKA], by_name[NEIGHBOURS]
+    return (
+        f"On the same {first.units}, {first.name} and {second.name} arrange the cases with a "
+        f"debiased linear CKA of {_value(linear)} (0: nothing in common, 1: the same up to "
+        f"rotation) and share {_value(near)} of each case's nearest neighbours. A two-sample "
+        "test between two encoders rejects by their axes alone; its p-value is shown, not read."
+    )
+
+
+def _value(own: Similarity) -> str:
+    return f"{own.value:.3f} [{own.low:.3f}, {own.high:.3f}]"
+
+
+def _alike_section(first: Cloud, second: Cloud, alike: Sequence[Similarity]) -> Section:
+    rows = [
+        (MEANINGS[own.name][0], own.as_score(), f"{own.p_value:.3g}", MEANINGS[own.name][1])
+        for own in alike
+    ]
+    return Section(
+        f"How alike do {first.name} and {second.name} see the cases?",
+        "None of these measures changes when a representation is rotated or scaled. p: how often "
+        "shuffled cases look as alike; it asks whether there is anything in common at all.",
+        [Table(("Measure", "Value", Column("p"), "What it sees"), rows)],
+    )
+
+
+MEANINGS = {
+    CKA: ("CKA, linear, debiased", "the large directions in which the cases spread"),
+    "cka_rbf_debiased": ("CKA, rbf, debiased", "the same with near cases weighing more"),
+    "procrustes": ("Procrustes residual", "what the best rotation cannot explain (0: nothing)"),
+    NEIGHBOURS: ("10 nearest neighbours shared", "who is next to whom, and nothing beyond"),
+    "rsa_euclidean_spearman": ("RSA, Spearman", "the order of all distances"),
+}
+
+
+def _test_section(first: Cloud, second: Cloud, tests: dict[str, MMDTest], seed: int) -> Section:
+    title = "Do the clouds lie apart?"
+    if not tests:
+        words = (
+            f"{first.name} has width {first.embeddings.width} and {second.name} "
+            f"{second.embeddings.width}: there is no common space in which an MMD could be taken."
+        )
+        return Section(title, "", [Notice(words)])
+    rows = []
+    for name, test in tests.items():
+        value = test.mmd2
+        form = test.form
+        if name == "as first published":  # there the diagonal was left out of biased sums
+            value -= 1 / test.n + 1 / test.m
+            form = f"{form}, the diagonal left out"
+        floor = " (floor)" if test.on_floor else ""
+        rows.append((name, f"{value:.4g}", f"{test.p_value:.3g}{floor}",
+                     f"{test.permutations:,} of {test.units}", form))  # fmt: skip
+    table = Table(("Test", "MMD²", Column("p"), "Relabellings", "Form"), rows)
+    both = np.concatenate([cloud.embeddings.normalised() for cloud in (first, second)])
+    names = [first.name] * len(first) + [second.name] * len(second)
+    picture = figures.embedding_map(
+        both, names, rng=np.random.default_rng(seed),
+        caption="Both encoders' embeddings of the same cases, as they stand.",
+    )  # fmt: skip
+    free = tests["free relabelling"]
+    null = figures.null_histogram(
+        free.null_P, free.mmd2, p_value=free.p_value,
+        caption="The free relabelling, as it is often reported.",
+    )  # fmt: skip
+    return Section(title, "", [Notice(UNALIGNED, "warning"), table, null, picture])
+
+
+def _controls(
+    first: Cloud,
+    design: Design,
+    original: Original,
+    noise: Sequence[float],
+    rng: np.random.Generator,
+    device: str | None,
+) -> Section:
+    """Return what the same test says where the answer is known: noise added, and nothing done."""
+    clean_ND = first.values(normalise=design.normalise)
+    length = float(np.sqrt((clean_ND.astype(np.float64) ** 2).sum(1).mean()))
+    drawn_ND = rng.standard_normal(clean_ND.shape)
+    drawn_ND *= length / clean_ND.shape[1] ** 0.5
+    rows, mmd, likeness_at = [], {}, {}
+    for level in noise:
+        noisy_ND = (clean_ND + level * drawn_ND).astype(clean_ND.dtype)
+        test = mmd_test(clean_ND, noisy_ND, **design.settings(), rng=rng, device=device)
+        alike = cka(clean_ND, noisy_ND, rng=rng)
+        floor = " (floor)" if test.on_floor else ""
+        rows.append((f"{level:g}", f"{test.mmd2:.3g} [{test.low:.3g}, {test.high:.3g}]",
+                     f"{test.p_value:.3g}{floor}", alike.as_score()))  # fmt: skip
+        mmd[level], likeness_at[level] = test.as_score(), alike.as_score()
+    null = compared(*halves(first, rng), design, rng=rng, device=device)
+    half = (
+        f"Two random halves of {first.name}'s own cases: MMD² {null.mmd2:.3g}, {null.said_p}. "
+        "Nothing differs there, so that p is below 0.05 in 1 of 20 runs."
+    )
+    table = Table(
+        ("Noise, in shares of a typical length", "MMD² against the clean", Column("p"),
+         "CKA with the clean"), rows,
+    )  # fmt: skip
+    return Section(
+        "Controls: noise of known strength, and nothing at all",
+        "Gaussian noise added to the embeddings stands for a model gone wrong. The test must see "
+        "more as the noise grows, and nothing between two halves of one model's cases.",
+        [
+            table,
+            figures.trend({first.name: mmd}, measure="mmd2", along="noise, share of the length"),
+            figures.trend(
+                {first.name: likeness_at}, measure=CKA, along="noise, share of the length"
+            ),
+            Notice(half),
+        ],
+    )

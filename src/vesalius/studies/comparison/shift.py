@@ -1,0 +1,146 @@
+"""Two clouds of different cases in one space: do they differ, and how many cases show it?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from vesalius.core import Score
+from vesalius.evaluation import ClassifierTest, MMDTest, classifier_test, power_curve
+from vesalius.reporting import Block, Column, Notice, Section, Table, figures
+from vesalius.studies.comparison.clouds import Cloud, halves, without_shared_patients
+from vesalius.studies.comparison.design import ALPHA, Design, sentence, compared
+from vesalius.studies.comparison.where import where
+from vesalius.studies.outcome import Outcome
+
+SIZES = (5, 10, 20, 40, 80, 160, 320, 640)  # cases (or patients) a side that power is asked for
+WANTED = 0.8
+POWER_PERMUTATIONS = 199
+
+
+def shift(
+    first: Cloud, second: Cloud, *, design: Design, seed: int = 0, device: str | None = None
+) -> Outcome:
+    """Test two clouds, show where they differ, and say how many cases it takes to see it."""
+    first, second, left_out = without_shared_patients(first, second, design.by)
+    rng = np.random.default_rng(seed)
+    test = compared(first, second, design, rng=rng, device=device)
+    split = halves(first, rng)
+    tests: dict[str, MMDTest] = {"MMD": test}
+    if design.bandwidth != "aggregate" and design.gamma is None and design.kernel == "rbf":
+        tests["MMD, aggregated over bandwidths"] = compared(
+            first, second, design, rng=rng, device=device, bandwidth="aggregate"
+        )
+    tests["energy distance"] = compared(
+        first, second, design, rng=rng, device=device, kernel="energy",
+        bandwidth="median", gamma=None,
+    )  # fmt: skip
+    classifier = _classified(first, second, design, rng)
+    null = compared(*split, design, rng=rng, device=device)
+    blocks: list[Block] = [*([Notice(left_out)] if left_out else []), *_remarks(test, first)]
+    blocks.append(_table(tests, classifier, null, split[0]))
+    blocks.append(
+        figures.null_histogram(
+            test.null_P, test.mmd2, p_value=test.p_value,
+            caption=f"MMD² of {first.name} against {second.name}, and of {test.permutations:,} "
+            f"relabellings of {test.units}.",
+        )
+    )  # fmt: skip
+    name = f"{first.name} against {second.name}"
+    why = (
+        "If both came from one source, any relabelling of who belongs to which would give as large "
+        "a distance as often as not. Two tests of another kind and two halves of one cloud stand "
+        "beside it."
+    )
+    power, needed = _power(first, second, design, seed)
+    return Outcome(
+        scores={name: (test.as_score(), classifier.as_score())},
+        sections=(
+            Section(f"Do {first.name} and {second.name} differ?", why, blocks),
+            *where(first, second, test, design=design, seed=seed),
+            power,
+        ),
+        answer=f"{sentence(test, first, second)} {needed}",
+    )
+
+
+def _classified(
+    first: Cloud, second: Cloud, design: Design, rng: np.random.Generator
+) -> ClassifierTest:
+    return classifier_test(
+        first.values(normalise=design.normalise),
+        second.values(normalise=design.normalise),
+        groups_x=first.patients(design.by),
+        groups_y=second.patients(design.by),
+        permutations=design.permutations,
+        rng=rng,
+    )
+
+
+def _remarks(test: MMDTest, first: Cloud) -> list[Block]:
+    """Say what a reader must know to read p rightly."""
+    said: list[Block] = []
+    if test.units == "cases" and first.cases.patient_ids is None:
+        said.append(Notice(
+            "Patients are not known: cases were exchanged one by one, as if independent. With "
+            "several images a patient p is too small.", "warning"))  # fmt: skip
+    if test.on_floor:
+        said.append(Notice(
+            f"p sits on its floor: no relabelling reached the observed value, so that p is at most "
+            f"{test.p_value:.3g} and may be far smaller; more permutations would tell."
+        ))  # fmt: skip
+    said += [Notice(note[:1].upper() + note[1:] + ".") for note in test.notes]
+    return said
+
+
+def _table(
+    tests: Mapping[str, MMDTest], classifier: ClassifierTest, null: MMDTest, half: Cloud
+) -> Table:
+    rows = [(name, *_row(test)) for name, test in tests.items()]
+    auroc = classifier.as_score()
+    rows.append((
+        "classifier told to part them",
+        f"AUROC {auroc.value:.3f} [{auroc.low:.3f}, {auroc.high:.3f}] on {classifier.n_test:,} "
+        "held-out cases",
+        f"{classifier.p_value:.3g}", "logistic regression on one half",
+    ))  # fmt: skip
+    rows.append((f"control: MMD of two halves of {half.name.removeprefix('one half of ')}",
+                 *_row(null)))  # fmt: skip
+    return Table(
+        ("Test", "Statistic", Column("p"), "Form"),
+        rows,
+        notes=("The control should find nothing: p below 0.05 there is seen in 1 of 20 runs.",),
+    )
+
+
+def _row(test: MMDTest) -> tuple[str, str, str]:
+    floor = " (floor)" if test.on_floor else ""
+    return (
+        f"{test.mmd2:.3g} [{test.low:.3g}, {test.high:.3g}]",
+        f"{test.p_value:.3g}{floor}",
+        test.form + (", p over all bandwidths" if test.aggregated else ""),
+    )
+
+
+def _power(first: Cloud, second: Cloud, design: Design, seed: int) -> tuple[Section, str]:
+    """Return how often so many of each would have shown the difference, and how many are needed."""
+    curve = power_curve(
+        first.values(normalise=design.normalise),
+        second.values(normalise=design.normalise),
+        sizes=SIZES,
+        groups_x=first.patients(design.by),
+        groups_y=second.patients(design.by),
+        permutations=POWER_PERMUTATIONS,
+        alpha=ALPHA,
+        rng=seed,
+        **{k: v for k, v in design.settings().items() if k != "permutations"},
+    )
+    needed = curve.said_needed(WANTED)
+    section = Section(
+        "How many cases show it?",
+        "So many of each side were drawn again and again, without replacement, and compared at the "
+        "level of 0.05. Where nothing differs the curve stays at that level.",
+        [figures.power_curve(curve.rates, alpha=ALPHA, wanted=WANTED, caption=needed)],
+    )
+    return section, needed

@@ -1,0 +1,198 @@
+"""Comparisons run from a recipe or from two folders to a page with a sentence that can be quoted."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vesalius import data, embedding
+from vesalius.core import CaseSet, DataError, Embeddings, VesaliusError
+from vesalius.studies import compare_folders, embed_data, load_recipe, recipe_of, run_study
+from vesalius.studies.comparison import clouds as cloud_room
+from vesalius.studies.comparison.clouds import Cloud, halves, without_shared_patients
+from vesalius.studies.comparison.design import Design, compared, sentence
+from vesalius.studies.comparison.groups import values_of
+from vesalius.studies.comparison.rotation import rotated
+
+SMALL = ["data.n=160", "data.image_size=32", "model.image_size=32", "pretrain=null"]
+
+
+class Pixels:
+    """A column of plain images."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, index):
+        return np.full((8, 8), index % 255, np.uint8)
+
+    def name(self, index):
+        return f"{index}.png"
+
+    def content_hash(self, index):
+        return str(index)
+
+    def take(self, indices):
+        return Pixels(len(indices))
+
+
+def cloud(values_ND, name="a", patients=None, label_NC=None):
+    n = len(values_ND)
+    ids = np.array([f"{name}{i}" for i in range(n)])
+    labels_NC = np.empty((n, 0)) if label_NC is None else label_NC
+    names = tuple(f"label{c}" for c in range(labels_NC.shape[1]))
+    cases = CaseSet(ids, Pixels(n), labels_NC, names, source=name, patient_ids=patients)
+    return Cloud.of(name, Embeddings(values_ND, ids, "image"), cases)
+
+
+def scores_of(run):
+    return json.loads(run.file("scores.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory):
+    """Return the Run of a very small site shift."""
+    few = [*SMALL, "groups.cases=all", "groups.permutations=99"]
+    return run_study(load_recipe("site_shift", few), tmp_path_factory.mktemp("s"), progress=False)
+
+
+@pytest.fixture(scope="session")
+def two_models(tmp_path_factory):
+    """Return the Run of a very small embedding shift."""
+    few = [*SMALL, "encoders.other=tiny", "encoders.sample=40", "encoders.permutations=99"]
+    recipe = load_recipe("embedding_shift", [*few, "seed=1"])
+    return run_study(recipe, tmp_path_factory.mktemp("e"), progress=False)
+
+
+def test_site_shift_says_whether_the_sites_differ_where_and_how_many_cases_show_it(sites):
+    page = sites.file("page.html").read_text()
+    for words in ("site A", "site B", "relabellings of patients", "trustworthiness",
+                  "How many cases show it?", "Which cases drive it?", "Holm"):  # fmt: skip
+        assert words in page
+    (scores,) = scores_of(sites).values()
+    mmd2 = next(s for s in scores if s["name"] == "mmd2")
+    assert mmd2["low"] < mmd2["value"] < mmd2["high"]
+    assert "MMD²" in sites.file("scores.md").read_text().split("\n\n")[1]
+
+
+def test_embedding_shift_warns_of_unaligned_axes_and_shows_what_rotation_leaves(two_models):
+    page = two_models.file("page.html").read_text()
+    for words in ("axes that have nothing to do with each other", "as first published", "pairs swapped",
+                  "after the best rotation", "CKA", "Procrustes", "Controls", "Layer by layer"):  # fmt: skip
+        assert words in page
+    (scores,) = scores_of(two_models).values()
+    by_name = {s["name"]: s for s in scores}
+    assert {"cka_linear_debiased", "cka_rbf_debiased", "procrustes", "knn_overlap_10",
+            "rsa_euclidean_spearman", "mmd2"} <= set(by_name)  # fmt: skip
+    # the same weights: one seed, one architecture, never trained
+    assert by_name["cka_linear_debiased"]["value"] == pytest.approx(1, abs=1e-6)
+    assert by_name["knn_overlap_10"]["value"] == 1
+
+
+def test_two_folders_of_other_cases_are_compared_as_clouds(tmp_path):
+    for name, shift in (("near", 0.0), ("far", 1.0)):
+        rng = np.random.default_rng(len(name))
+        ids = np.array([f"{name}{i}" for i in range(40)])
+        rows = Embeddings(rng.normal(shift, 1, (40, 6)), ids, "image", {"model": "toy"})
+        embedding.save(rows, tmp_path / name)
+    said, run = compare_folders(
+        tmp_path / "near", tmp_path / "far", out=tmp_path / "run",
+        design=Design(permutations=99),
+    )  # fmt: skip
+    assert "differ: MMD²" in said
+    assert "p = 0.01" in said
+    assert "cannot be read again" in run.file("page.html").read_text()
+
+
+def test_two_folders_of_the_same_cases_are_compared_row_by_row(tmp_path):
+    settings = ["data.n=60", "data.image_size=32"]
+    for name, seed in (("one", 0), ("two", 1)):
+        embed_data("phantom", None, [*settings, f"seed={seed}"], model="tiny", out=tmp_path / name)
+    said, run = compare_folders(
+        tmp_path / "one", tmp_path / "two", out=tmp_path / "run", design=Design(permutations=99)
+    )
+    assert "CKA" in said
+    page = run.file("page.html").read_text()
+    assert "cannot be read again" not in page, "the folder's recipe names its data"
+    assert "of 3" in said or "patients" in said
+
+
+def test_pairs_need_the_same_cases(tmp_path):
+    for name in ("a", "b"):
+        ids = np.array([f"{name}{i}" for i in range(9)])
+        embedding.save(Embeddings(np.eye(9), ids, "image"), tmp_path / name)
+    with pytest.raises(DataError, match="no pairs"):
+        compare_folders(tmp_path / "a", tmp_path / "b", paired=True, out=tmp_path / "run")
+
+
+def test_patients_in_both_clouds_are_left_out_and_counted(rng):
+    first = cloud(rng.normal(size=(12, 3)), "a", np.array([f"p{i // 2}" for i in range(12)]))
+    second = cloud(rng.normal(size=(12, 3)), "b", np.array([f"p{i // 2 + 5}" for i in range(12)]))
+    one, two, said = without_shared_patients(first, second, "patient")
+    assert (len(one), len(two)) == (10, 10)
+    assert "1 patients" in said
+    assert without_shared_patients(first, second, "case")[2] == ""
+    with pytest.raises(DataError, match="same patients"):
+        without_shared_patients(first, replace(first, name="c"), "patient")
+
+
+def test_halves_keep_patients_whole_and_lose_nobody(rng):
+    patients = np.array([f"p{i // 3}" for i in range(30)])
+    own = cloud(rng.normal(size=(30, 3)), "a", patients)
+    one, two = halves(own, rng)
+    assert not set(one.cases.patient_ids) & set(two.cases.patient_ids)
+    assert {*one.cases.case_ids, *two.cases.case_ids} == set(own.cases.case_ids)
+
+
+def test_a_rotation_learnt_on_other_cases_undoes_a_rotation(rng):
+    x_ND = rng.normal(size=(60, 5))
+    turn, _ = np.linalg.qr(rng.normal(size=(5, 5)))
+    y_ND = 3 * x_ND @ turn + 7
+    first, second = cloud(x_ND[:30], "a"), cloud(y_ND[:30], "a")
+    fit = cloud(x_ND[30:], "a"), cloud(y_ND[30:], "a")
+    turned = rotated(first, second, *fit)
+    np.testing.assert_allclose(turned.embeddings.values_ND, x_ND[:30], atol=1e-10)
+
+
+def test_the_sentence_says_no_difference_was_found_and_never_that_there_is_none(rng):
+    first, second = cloud(rng.normal(size=(40, 3)), "a"), cloud(rng.normal(size=(40, 3)), "b")
+    test = compared(first, second, Design(permutations=99))
+    assert test.p_value > 0.05
+    assert sentence(test, first, second).startswith("No difference between")
+
+
+def test_groups_are_values_of_attributes_or_states_of_labels():
+    cases = data.read("phantom", n=30, image_size=32)
+    assert set(values_of(cases, "site")) <= {"A", "B", "C"}
+    label = cases.label_names[0]
+    assert set(values_of(cases, label)) <= {"present", "absent", ""}
+    with pytest.raises(VesaliusError, match="choose one of"):
+        values_of(cases, "scanner")
+
+
+def test_a_recipe_says_what_cannot_be_compared(tmp_path):
+    plain = {"study": "s", "question": "", "data": {"reader": "phantom"}, "model": "tiny"}
+    with pytest.raises(VesaliusError, match="did you mean 'groups'"):
+        recipe_of({**plain, "compare": ["group"]})
+    with pytest.raises(VesaliusError, match="attribute is missing"):
+        recipe_of({**plain, "compare": [{"groups": {}}]})
+    recipe = recipe_of(
+        {**plain, "compare": [{"groups": {"attribute": "site", "first": "Z"}}]},
+        ["data.n=40", "data.image_size=32"],
+    )
+    with pytest.raises(VesaliusError, match="value of site 'Z'"):
+        run_study(recipe, tmp_path / "run", progress=False)
+
+
+def test_fewer_than_four_cases_are_no_cloud(rng):
+    with pytest.raises(DataError, match=str(cloud_room.FEWEST)):
+        cloud(rng.normal(size=(3, 2)))
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
