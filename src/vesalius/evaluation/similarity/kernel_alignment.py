@@ -68,9 +68,9 @@ def cka(
         kernel: ``linear``, or ``rbf``: exp(−d²/2σ²).
         bandwidth: of ``rbf`` alone: σ in median distances; the median is held fixed by the
             interval.
-        debiased: from HSIC_1 (may fall a little below 0); without, the plain form, whose interval
-            is the basic one (2·value − quantile) since it grows with few cases and more so when
-            some are drawn twice: its value can lie above its own interval.
+        debiased: from HSIC_1 (may fall a little below 0). The plain form is biased by few cases,
+            and twice so where some are drawn twice: its interval is the basic one (2·value −
+            quantile), for the value that many cases would give, which can leave the value outside.
         groups: the patient of each case: drawn whole for the interval, shuffled whole (among those
             of equal size) for the test.
         replicates: draws behind the interval; 0: none.

@@ -6,7 +6,6 @@ Legend: N cases, D width, B rows that are asked for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,7 @@ WHOLE_BYTES = 256 << 20  # a kernel matrix up to here is kept; a larger one is m
 def median_distance(values_ND: Float[np.ndarray, "N D"]) -> float:
     """Return the median Euclidean distance over all pairs of cases."""
     squares_NN = squared_distances(values_ND)
-    return sqrt(float(np.median(squares_NN[np.triu_indices(len(squares_NN), 1)])))
+    return float(np.median(np.sqrt(squares_NN[np.triu_indices(len(squares_NN), 1)])))
 
 
 def squared_distances(

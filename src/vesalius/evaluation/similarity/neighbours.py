@@ -41,7 +41,9 @@ def knn_overlap(
 
     Neighbours are sought by cosine among all N cases: the value depends on N and k, so compare it
     with values of the same cases alone. Of equally near cases (copies) the earlier rows count, on
-    both sides. The interval is over cases, with the neighbourhoods of all cases held fixed. The
+    both sides. A replicate weighs cases by their influence on the value, by their own
+    neighbourhood and as a neighbour of others, each left out in turn; neighbourhoods are not smooth,
+    so this interval is wide (95 % covered 98 to 100 % in simulations of 100 to 400 cases). The
     other settings are those of :func:`cka`.
 
     Raises:
@@ -57,7 +59,7 @@ def knn_overlap(
         raise DataError(f"knn_overlap: k {k} must lie from 1 to {n - 2}, two less than the cases")
     lack = without_spread(x=centred(x_ND), y=centred(y_NE))
     near_x_NN, near_y_NN = neighbourhoods(x_ND, k), neighbourhoods(y_NE, k)
-    shared_N = (near_x_NN & near_y_NN).sum(1) / k
+    value, influence_N = overlap(x_ND, y_NE, near_x_NN, near_y_NN)
     first, second = np.nonzero(near_x_NN)
 
     def null(order_PN: Int[np.ndarray, "P N"]) -> Float[np.ndarray, "P"]:
@@ -67,15 +69,42 @@ def knn_overlap(
     return infer(
         unassessed(
             f"knn_overlap_{k}",
-            nan if lack else float(shared_N.mean()),
+            nan if lack else value,
             n,
             lack,
             f"chance is {k / (n - 1):.3g}",
         ),
-        weighted=lambda weights_RN: weights_RN @ shared_N / weights_RN.sum(1),
+        weighted=lambda weights_RN: np.clip(weights_RN @ influence_N / weights_RN.sum(1), 0, 1),
         null=null,
         resampling=Resampling(groups, replicates, permutations, confidence, rng),
     )
+
+
+def overlap(
+    x_ND: Float[np.ndarray, "N D"],
+    y_NE: Float[np.ndarray, "N E"],
+    near_x_NN: Bool[np.ndarray, "N N"],
+    near_y_NN: Bool[np.ndarray, "N N"],
+) -> tuple[float, Float[np.ndarray, "N"]]:
+    """Return the mean overlap and each case's jackknife influence on it, whose mean it is.
+
+    Without case j its own neighbourhood is gone, and wherever it was a neighbour the next nearest
+    takes its place: a in x, b in y, which may be shared in turn.
+    """
+    n, k = len(near_x_NN), int(near_x_NN[0].sum())
+    at_N = np.arange(n)
+    a_N = (neighbourhoods(x_ND, k + 1) & ~near_x_NN).argmax(1)
+    b_N = (neighbourhoods(y_NE, k + 1) & ~near_y_NN).argmax(1)
+    both_NN = near_x_NN & near_y_NN
+    gained_N = (
+        near_y_NN[at_N, a_N].astype(np.float64) @ near_x_NN
+        + near_x_NN[at_N, b_N].astype(np.float64) @ near_y_NN
+        + ((a_N == b_N) - 1.0) @ both_NN
+    )
+    shared_N = both_NN.sum(1)
+    value = float(shared_N.mean()) / k
+    influence_N = (shared_N - gained_N) / k
+    return value, influence_N - influence_N.mean() + value
 
 
 def neighbourhoods(values_ND: Float[np.ndarray, "N D"], k: int) -> Bool[np.ndarray, "N N"]:

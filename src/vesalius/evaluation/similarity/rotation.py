@@ -34,7 +34,7 @@ def procrustes(
     *,
     groups: ArrayLike | None = None,
     replicates: int = 1000,
-    permutations: int = 500,
+    permutations: int = 200,
     confidence: float = 0.95,
     rng: int | np.random.Generator = 0,
 ) -> Similarity:
@@ -44,7 +44,7 @@ def procrustes(
     widths near N even unrelated representations have a small residual, so read it beside its null.
     The interval holds that rotation fixed (cases drawn twice would flatter it once more) and tells
     how far m² would move with other patients, not how much the fitting flatters. Each permutation
-    needs the singular values of a D × E matrix: by default there are 500, and p is 1/501 at least.
+    needs the singular values of a D × E matrix: by default there are 200, and p is 1/201 at least.
     The other settings are those of :func:`cka`.
 
     Raises:
