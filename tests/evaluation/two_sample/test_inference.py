@@ -69,12 +69,11 @@ def test_a_linear_kernel_is_blind_to_variance():
 
 
 def test_aggregation_finds_what_the_median_is_too_wide_for():
-    """Two far groups on both sides, and within them twins that only y has."""
+    """Two groups far apart set the median; what differs is the spread within each."""
 
     def fine(rng):
-        groups = 20 * rng.integers(0, 2, size=(2, 40, 1))
-        x, y = groups + rng.normal(0, (1, 2), (2, 2)).T[:, None] * 0 + rng.normal(size=(2, 40, 2))
-        return x, np.where(groups[1] > 0, y * 0.3 + 14, y * 0.3)
+        groups = 20 * rng.integers(0, 2, size=(2, 80, 1))
+        return groups[0] + rng.normal(size=(80, 2)), groups[1] + 0.3 * rng.normal(size=(80, 2))
 
     assert rejected(fine, times=60, bandwidth="aggregate") > rejected(fine, times=60) + 0.2
 
@@ -114,13 +113,13 @@ def test_ties_but_for_rounding_count():
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 @pytest.mark.parametrize("kernel", ["rbf", "laplace", "energy", "polynomial"])
 def test_relabellings_equal_to_the_observed_all_count(kernel, kind):
-    """5 pairs have 32 swaps, of which 2 are the observed: of 640 about 40 ± 6 tie with it."""
+    """5 pairs have 32 swaps, of which 2 are the observed: of 640 some 40 ± 6 tie with it."""
     x = np.random.default_rng(0).normal(size=(5, 64)).astype(kind)
     y = (x + 3).astype(kind)
     found = mmd_test(x, y, kernel=kernel, paired=True, permutations=640)
     ties = found.null_P > found.mmd2 - 1e-3 * abs(found.mmd2)
     assert found.exceeding == ties.sum()
-    assert 20 <= found.exceeding <= 60
+    assert 16 <= found.exceeding <= 64  # 4 standard deviations
     assert not found.on_floor
     assert "only 16 different relabellings exist" in found.notes[0]
 
@@ -182,7 +181,7 @@ def test_the_witness_is_a_slow_loops_and_its_means_differ_by_mmd2(estimator):
 
 def test_cases_planted_where_only_x_is_have_the_largest_witness():
     x, y = gaussian(n=60, m=60)(np.random.default_rng(0))
-    x[[3, 17, 41, 50]] += 6
+    x[[3, 17, 41, 50]] = 4 + 0.1 * x[[3, 17, 41, 50]]
     found = mmd_test(x, y, permutations=99)
     assert set(np.argsort(found.witness_x)[-4:]) == {3, 17, 41, 50}
 

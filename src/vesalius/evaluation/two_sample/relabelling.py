@@ -83,7 +83,9 @@ def _named(name: str, own: NDArray[Any]) -> None:
     """Refuse a missing patient: cases without one would all count as one patient's."""
     nameless = [i for i, one in enumerate(own.tolist()) if one is None or one != one]
     if nameless:
-        raise DataError(f"{len(nameless)} cases of {name} have no patient, first case {nameless[0]}")
+        raise DataError(
+            f"{len(nameless)} cases of {name} have no patient, first case {nameless[0]}"
+        )
 
 
 def _free(n: int, m: int, draws: int, rng: np.random.Generator, *, opposite: bool) -> Relabellings:
