@@ -10,9 +10,7 @@ from vesalius.evaluation.two_sample.relabelling import relabellings
 
 
 def drawn(sizes, groups=(None, None), paired=False, estimator="unbiased", permutations=200, seed=0):
-    return relabellings(
-        sizes, groups, paired, estimator, permutations, np.random.default_rng(seed)
-    )
+    return relabellings(sizes, groups, paired, estimator, permutations, np.random.default_rng(seed))
 
 
 PATIENTS = np.array([0, 0, 0, 1, 2, 2]), np.array(["a", "a", "b"])

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Matrix = Float[np.ndarray, "N D"]
+ROUNDINGS = 32  # of a kernel's value; equal relabellings were seen to differ by 13
+SUMS_ROUNDING = 1e-12  # of the sums, which are float64; its own eps times the cases and more
 Bandwidth = Literal["median", "aggregate"] | float | Sequence[float]
 
 
@@ -153,11 +155,12 @@ def _statistic(
 
 
 def _rounding(fitted: Fitted, z_ND: Tensor) -> Float[np.ndarray, "K"]:
-    """Return within what statistics are equal: the kernel's rounding averages out, the sums' not."""
+    """Return within what two statistics are equal: rounding of one value, averaged over many."""
     import torch
 
-    centres_K, spreads_K = np.abs(fitted.centres), np.array(fitted.spreads)
-    return 4 * torch.finfo(z_ND.dtype).eps * (spreads_K + centres_K / len(z_ND) ** 0.5)
+    size_K = np.abs(fitted.centres) + np.array(fitted.spreads)
+    grain = max(torch.finfo(z_ND.dtype).eps, SUMS_ROUNDING)
+    return ROUNDINGS * grain * size_K / len(z_ND) ** 0.5
 
 
 def _opposite(z_ND: Tensor, drawn: Relabellings, fitted: Fitted) -> NDArray[np.float64]:
