@@ -27,7 +27,7 @@ def digits_for(value: float) -> int:
     [3, 2, 2, 1, 4, 6]
     """
     size = abs(value)
-    if 0 < size < SMALL:
+    if 10**-MOST_DIGITS <= size < SMALL:
         return min(1 - floor(log10(size)), MOST_DIGITS)
     return DIGITS if size < 2 else 2 if size < 100 else 1
 

@@ -15,7 +15,7 @@ from vesalius.studies.comparison.design import Design, compared, sentence
 from vesalius.studies.comparison.groups import values_of
 from vesalius.studies.comparison.rotation import rotated
 
-SMALL = ["data.n=160", "data.image_size=32", "model.image_size=32", "pretrain=null"]
+SMALL = ["data.n=160", "data.image_size=48", "model.image_size=32", "pretrain=null"]
 
 
 class Pixels:
@@ -63,7 +63,7 @@ def sites(tmp_path_factory):
 @pytest.fixture(scope="session")
 def two_models(tmp_path_factory):
     """Return the Run of a very small embedding shift."""
-    few = [*SMALL, "encoders.other=tiny", "encoders.sample=40", "encoders.permutations=99"]
+    few = [*SMALL, "encoders.settings.image_size=32", "encoders.sample=40", "encoders.permutations=99"]
     recipe = load_recipe("embedding_shift", [*few, "seed=1"])
     return run_study(recipe, tmp_path_factory.mktemp("e"), progress=False)
 
@@ -109,7 +109,7 @@ def test_two_folders_of_other_cases_are_compared_as_clouds(tmp_path):
 
 
 def test_two_folders_of_the_same_cases_are_compared_row_by_row(tmp_path):
-    settings = ["data.n=60", "data.image_size=32"]
+    settings = ["data.n=60", "data.image_size=48"]
     for name, seed in (("one", 0), ("two", 1)):
         embed_data("phantom", None, [*settings, f"seed={seed}"], model="tiny", out=tmp_path / name)
     said, run = compare_folders(
@@ -166,7 +166,7 @@ def test_the_sentence_says_no_difference_was_found_and_never_that_there_is_none(
 
 
 def test_groups_are_values_of_attributes_or_states_of_labels():
-    cases = data.read("phantom", n=30, image_size=32)
+    cases = data.read("phantom", n=30, image_size=48)
     assert set(values_of(cases, "site")) <= {"A", "B", "C"}
     label = cases.label_names[0]
     assert set(values_of(cases, label)) <= {"present", "absent", ""}
@@ -182,7 +182,7 @@ def test_a_recipe_says_what_cannot_be_compared(tmp_path):
         recipe_of({**plain, "compare": [{"groups": {}}]})
     recipe = recipe_of(
         {**plain, "compare": [{"groups": {"attribute": "site", "first": "Z"}}]},
-        ["data.n=40", "data.image_size=32"],
+        ["data.n=40", "data.image_size=48"],
     )
     with pytest.raises(VesaliusError, match="value of site 'Z'"):
         run_study(recipe, tmp_path / "run", progress=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +26,7 @@ def encoders(
     context: Context,
     *,
     other: str,
+    settings: dict[str, Any] = {},  # noqa: B006 - read only
     cases: Splits = "test",
     sample: Annotated[int, Field(ge=FEWEST)] | None = None,
     noise: tuple[Strength, ...] = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0),
@@ -35,7 +36,8 @@ def encoders(
 ) -> Outcome:
     """Compare the model with another encoder on the same images.
 
-    ``other`` is any model's name or the path of a Run; ``sample`` draws so many cases. The rotation
+    ``other`` is any model's name or the path of a Run, loaded with its ``settings``; ``sample``
+    draws so many cases. The rotation
     of one onto the other is learnt on the cases that are not compared. ``noise`` are the strengths
     of a control, ``layers`` adds the map of all layers against all.
     """
@@ -46,7 +48,9 @@ def encoders(
     rest = context.cases.select(~np.isin(context.cases.case_ids, chosen.case_ids))
     train = in_splits(context.cases, "train").texts
     texts = [text for text in train if text] if train is not None else None
-    second = zoo.load(other, device=context.device, texts=texts or None, seed=context.seed)
+    second = zoo.load(
+        other, device=context.device, texts=texts or None, seed=context.seed, **settings
+    )
     names = _names(context.model, second)
     both = _clouds(context, second, chosen, names)
     aligning = None

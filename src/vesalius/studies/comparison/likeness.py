@@ -116,7 +116,9 @@ def _tests(
             gamma=original.original_gamma, estimator="biased",
             permutations=original.original_permutations, rng=rng, device=device,
         ),
-        "free relabelling": compared(first, second, design, rng=rng, device=device),
+        "free relabelling": compared(
+            first, second, design, rng=rng, device=device, groups_x=None, groups_y=None
+        ),
         "pairs swapped": compared(first, second, design, rng=rng, device=device, paired=True),
     }  # fmt: skip
     if aligning is not None:
