@@ -8,6 +8,8 @@ from torch import nn
 from vesalius.core import ChoiceError, ModelError
 from vesalius.encoders import load
 from vesalius.encoders.image_only import image_encoder
+from vesalius.encoders.layers import layers_of, watch
+from vesalius.encoders.positions import LayerOutput
 from vesalius.encoders.preprocessing import Preprocessing
 from vesalius.encoders.timm_images import TimmTower
 from vesalius.explanation import gradcam, gradcam_maps
@@ -116,7 +118,7 @@ def test_maps_are_those_of_a_slow_loop_over_texts_and_images(tiny):
     for image_CSS, map_Khw in zip(given, found_BKhw, strict=True):
         for text_D, map_hw in zip(text_KD, map_Khw, strict=True):
             expected = slow(tiny, tiny.image.trunk[5], image_CSS, cosine(text_D), lambda x: x)
-            np.testing.assert_allclose(map_hw, expected, rtol=1e-6, atol=1e-10)
+            np.testing.assert_allclose(map_hw, expected, rtol=1e-10, atol=1e-14)
 
 
 def patches(values_BLD, prefix=5):
@@ -130,7 +132,7 @@ def test_a_vits_maps_are_those_of_a_slow_loop_at_the_input_of_its_last_block(vit
     for place, channel in enumerate((3, 8)):
         expected = slow(vit, below, given[0], lambda row_D, c=channel: row_D[c], patches)
         assert expected.any()
-        np.testing.assert_allclose(found_BKhw[0, place], expected, rtol=1e-5, atol=1e-10)
+        np.testing.assert_allclose(found_BKhw[0, place], expected, rtol=1e-10, atol=1e-14)
     assert not gradcam_maps(vit, given, channels(3), layer="model.blocks.5").any(), (
         "the patches of the last block get no gradient"
     )
@@ -148,6 +150,58 @@ def test_auto_takes_the_last_layer_on_whose_patches_the_row_depends(small_tower,
     vit.image.model.global_pool = "avg"
     assert _last_with_gradient(vit, pixels(160, 1)) == "model.blocks.5"
     assert _last_with_gradient(tiny, pixels(64, 1)) == "trunk.5"
+
+
+class Pooled(nn.Module):
+    """A tower of transformers as a plain module."""
+
+    def __init__(self, vision):
+        super().__init__()
+        self.vision = vision
+
+    def forward(self, pixels_BCHW):
+        return self.vision(pixel_values=pixels_BCHW).pooler_output
+
+
+FAMILIES = {
+    "timm ConvNeXt": (64, "stages.3.blocks.1"),
+    "timm Swin": (224, "layers.1.blocks.1"),
+    "open_clip ViT": (16, "transformer.resblocks.1"),
+    "open_clip ResNet": (64, "layer4.0"),
+    "transformers CLIP": (16, "vision.encoder.layers.1"),
+    "transformers SigLIP": (16, "vision.encoder.layers.2"),
+    "transformers DINOv2": (16, "vision.encoder.layer.1"),
+    "transformers Swin": (32, "vision.encoder.layers.1.blocks.1"),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_has_the_maps_of_the_whole_graph_one_image_at_a_time(family, small_tower):
+    size, expected_layer = FAMILIES[family]
+    tower = small_tower(family) if "ResNet" not in family else larger_resnet()
+    model = of(Pooled(tower) if family.startswith("tr") else tower, size, 8).double().eval()
+    given = pixels(size, 2)
+    layer = _last_with_gradient(model, given[:1])
+    assert layer == expected_layer
+    weights_D = torch.linspace(-1, 2, model.image(given[:1]).shape[1], dtype=torch.float64)
+    found_Bhw = gradcam_maps(model, given, {"it": lambda image_BD: image_BD @ weights_D})[:, 0]
+    for image_CSS, map_hw in zip(given, found_Bhw, strict=True):
+        outputs = {}
+        row = watch(model.image, layers_of(model, [layer]), image_CSS[None], outputs.__setitem__)
+        output = outputs[layer]
+        (slope,) = torch.autograd.grad((row @ weights_D).sum(), output.values)
+        slopes_PD = LayerOutput(slope, output.positions).patches_BPD[0]
+        found_P = (output.patches_BPD[0] @ slopes_PD.mean(0)).relu()
+        torch.testing.assert_close(map_hw.flatten(), found_P.detach(), rtol=1e-9, atol=1e-12)
+    assert found_Bhw.any()
+
+
+def larger_resnet():
+    from open_clip.modified_resnet import ModifiedResNet
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return ModifiedResNet((1, 2, 1, 1), output_dim=16, heads=2, image_size=64, width=8)
 
 
 @pytest.mark.parametrize("family", ["timm ResNet", "timm ConvNeXt", "timm ViT"])

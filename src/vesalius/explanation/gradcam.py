@@ -66,7 +66,7 @@ def gradcam(
             pixels_BCSS = torch.stack([model.preprocess(image) for image in given])
             if layer == "auto":
                 layer = _last_with_gradient(model, pixels_BCSS[:1])
-            found_BKhw = _maps(model, pixels_BCSS, scores, layer=layer).cpu().numpy()
+            found_BKhw = _maps(model, pixels_BCSS, scores, layer=layer).float().cpu().numpy()
             maps += [
                 [
                     Heatmap(
@@ -134,7 +134,7 @@ def _maps(
         slopes = _slopes(score, output, keep=place + 1 < len(sums_K))
         weights_BD11 = slopes.map_BDhw.mean((2, 3), keepdim=True)
         maps.append((weights_BD11 * output.map_BDhw).sum(1).relu().detach())
-    return torch.stack(maps, 1).float()
+    return torch.stack(maps, 1)
 
 
 def _slopes(score: Tensor, output: LayerOutput, *, keep: bool) -> LayerOutput:
