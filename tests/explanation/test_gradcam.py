@@ -301,3 +301,12 @@ def test_wrong_layers_and_models_without_words_are_named(tiny, vit):
         gradcam_maps(vit, pixels(160), TEXTS)
     with pytest.raises(ModelError, match="depends on the places of no layer"):
         gradcam_maps(of(Hand(), 1, 1), pixels(1).float(), channels(0))
+
+
+def test_a_score_that_is_not_one_number_an_image_is_an_error():
+    model, given = of(Hand(), 4, 1), torch.rand(2, 3, 4, 4)
+    with pytest.raises(ModelError, match=r"target 0 gives scores of shape \(2, 1\); wanted"):
+        gradcam_maps(model, given, {"all": lambda image_BD: image_BD})
+    detached = {"b": lambda image_BD: image_BD.detach()[:, 0]}
+    with pytest.raises(ModelError, match=r"target 1 .* without a gradient"):
+        gradcam_maps(model, given, channels(0) | detached)

@@ -56,7 +56,9 @@ def gradcam(
 
     Raises:
         ChoiceError: there is no layer of that name.
-        ModelError: no layer has places that the row depends on, or the model reads no text.
+        ImageError: an image cannot be read.
+        ModelError: no layer has places that the row depends on, the model reads no text, or a score
+            is not one number an image with a gradient.
     """
     names, maps = list(targets), []
     with evaluating(model, device=device):
@@ -127,7 +129,7 @@ def _maps(
     with frozen(model), torch.enable_grad():
         chosen = layers_of(model, [layer])
         image_BD = watch(model.image, chosen, pixels_BCSS.to(model.device), see)
-        sums_K = [score_B.sum() for score_B in scores(image_BD)]  # an image's score is its own
+        sums_K = _sums(scores(image_BD), images=len(pixels_BCSS))
     (output,) = seen
     maps = []
     for place, score in enumerate(sums_K):
@@ -135,6 +137,18 @@ def _maps(
         weights_BD11 = slopes.map_BDhw.mean((2, 3), keepdim=True)
         maps.append((weights_BD11 * output.map_BDhw).sum(1).relu().detach())
     return torch.stack(maps, 1)
+
+
+def _sums(scores_KB: list[Tensor], *, images: int) -> list[Tensor]:
+    """Return each target's scores in sum: an image's score is its own, so are its gradients."""
+    for place, score_B in enumerate(scores_KB):
+        if score_B.shape != (images,) or not score_B.requires_grad:
+            raise ModelError(
+                f"target {place} gives scores of shape {tuple(score_B.shape)}"
+                f"{'' if score_B.requires_grad else ' without a gradient'}; wanted is one for each "
+                f"of {images} images, computed from image_BD by torch"
+            )
+    return [score_B.sum() for score_B in scores_KB]
 
 
 def _slopes(score: Tensor, output: LayerOutput, *, keep: bool) -> LayerOutput:
