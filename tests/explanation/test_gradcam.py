@@ -248,6 +248,9 @@ def test_heatmaps_have_the_originals_shape_and_do_not_depend_on_the_batch():
             assert found.method == "gradcam"
             np.testing.assert_allclose(found.values_HW, same.values_HW, atol=1e-6)
     assert gradcam(model, [], TEXTS) == []
+    ((found,),) = gradcam(model, films(1), TEXTS[0])
+    assert found.target == TEXTS[0], "one text is not its letters"
+    np.testing.assert_allclose(found.values_HW, together[0][0].values_HW, atol=1e-6)
 
 
 class Bright(Hand):

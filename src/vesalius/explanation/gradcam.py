@@ -60,6 +60,7 @@ def gradcam(
         ModelError: no layer has places that the row depends on, the model reads no text, or a score
             is not one number an image with a gradient.
     """
+    targets = [targets] if isinstance(targets, str) else targets
     names, maps = list(targets), []
     with evaluating(model, device=device):
         scores = _scores(model, targets)
@@ -109,7 +110,8 @@ def _scores(model: DualEncoder, targets: Targets) -> Callable[[Tensor], list[Ten
         chosen = list(targets.values())
         return lambda image_BD: [score(image_BD) for score in chosen]
     model.require_text()
-    text_KD = normalize(model.encode_text(list(targets)), dim=1)
+    texts = [targets] if isinstance(targets, str) else list(targets)
+    text_KD = normalize(model.encode_text(texts), dim=1)
     return lambda image_BD: list((normalize(image_BD, dim=1) @ text_KD.T).unbind(1))
 
 
