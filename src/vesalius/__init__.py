@@ -2,7 +2,8 @@
 
 Every folder is one idea, and data flows down them once::
 
-    core < data < encoders, objectives, evaluation < embedding, training < reporting < studies
+    core < data < encoders, objectives, evaluation < embedding, training
+    < explanation < reporting < studies
 
 The folders load when they are first touched, so that ``import vesalius`` costs nothing.
 """
@@ -18,6 +19,7 @@ __all__ = [
     "embedding",
     "encoders",
     "evaluation",
+    "explanation",
     "objectives",
     "reporting",
     "studies",

@@ -97,7 +97,7 @@ def test_two_ranks_embed_the_same_bytes_as_one(folder):
         }
         for name in ("one rank", "two ranks")
     )
-    assert len(one) == 4 * 2 + 2 + 1  # rows and values; a key each; what was skipped
+    assert len(one) == 5 * 2 + 2 + 1  # rows and values; a key each; what was skipped
     assert one == two
 
 

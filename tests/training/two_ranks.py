@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from conftest import Micro, cohort
 from vesalius.core import ImageError, VesaliusError
 from vesalius.data.ranks import alone, barrier, gathered_objects, rank, ranks
-from vesalius.embedding import encode, save
+from vesalius.embedding import encode, encode_layers, save
+from vesalius.encoders import load
 from vesalius.objectives import OBJECTIVES
 from vesalius.training import (
     Conditions,
@@ -207,6 +208,10 @@ def embedded(folder):
             )  # fmt: skip
             if rank() == 0:
                 save(found, folder / f"{modality}-{store is None}")
+    tiny = load("tiny", texts=["no effusion", "the heart"], image_size=28).float()
+    layers = encode_layers(tiny, cases, batch_size=8, workers=0, max_bad=0.5, progress=False)
+    if rank() == 0:
+        save(layers["trunk.4"], folder / "layer")
 
 
 def everything(folder):

@@ -107,7 +107,8 @@ def _means(
 
 def _widths(model: DualEncoder, layers: Mapping[str, nn.Module]) -> list[int]:
     """Return the layers' widths, from one black image: they are wanted also where no case is."""
-    blank_BCHW = torch.zeros(1, 3, model.image_size, model.image_size)
+    side = model.image_size
+    blank_BCHW = torch.zeros(1, 3, side, side, dtype=torch.float32)  # as what is prepared
     return [mean_BD.shape[1] for mean_BD in _means(model, layers, blank_BCHW)]
 
 

@@ -33,3 +33,16 @@ def evaluating(model: nn.Module, *, device: str | None = None) -> Iterator[None]
                 yield
         finally:
             model.to(home)
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """Let no parameter ask for a gradient, so that a graph holds what it is wanted for only."""
+    asked = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    try:
+        for parameter in asked:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in asked:
+            parameter.requires_grad_(True)

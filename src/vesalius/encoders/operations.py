@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Values = Float[np.ndarray, "H W 3"]
 
+Window = tuple[int, int, int]
+"""The square that a step shows of its image: left, top, side (outside it is a border)."""
+
 FILTERS = ("bilinear", "bicubic", "lanczos")
 SIDES = ("shortest", "longest", "both")
 PLACES = ("centre", "corner")
@@ -79,10 +82,8 @@ class Square:
         from PIL.Image import new
 
         width, height = _sides(image)
-        side = max(self.at_least or size, width, height)
-        left, top = (
-            (0, 0) if self.place == "corner" else ((side - width) // 2, (side - height) // 2)
-        )
+        x, y, side = self.window(width, height, size)
+        left, top = -x, -y
         if isinstance(image, np.ndarray):
             values_HWC = np.full((side, side, 3), self.fill, np.float32)
             values_HWC[top : top + height, left : left + width] = image
@@ -90,6 +91,12 @@ class Square:
         square = new(image.mode, (side, side), _shade(self.fill, image))
         square.paste(image, (left, top))
         return square
+
+    def window(self, width: int, height: int, size: int) -> Window:
+        side = max(self.at_least or size, width, height)
+        if self.place == "corner":
+            return 0, 0, side
+        return -((side - width) // 2), -((side - height) // 2), side
 
     def describe(self, size: int) -> str:
         least = "" if self.at_least == 1 else f" of at least {self.at_least or size}"
@@ -101,9 +108,12 @@ class Middle:
     """Cut out the largest square in the middle; its odd pixel goes as in TorchXRayVision's code."""
 
     def __call__(self, image: Image, size: int) -> Image:
-        side = min(image.size)
-        left, top = image.width // 2 - side // 2, image.height // 2 - side // 2
+        left, top, side = self.window(*image.size, size)
         return image.crop((left, top, left + side, top + side))
+
+    def window(self, width: int, height: int, size: int) -> Window:
+        side = min(width, height)
+        return width // 2 - side // 2, height // 2 - side // 2, side
 
     def describe(self, size: int) -> str:
         return "middle square"
@@ -133,7 +143,7 @@ class Resize:
                 raise unknown(what, value, known)
 
     def __call__(self, image: Image | Values, size: int) -> Image | Values:
-        target = self._target(*_sides(image), self.to or size)
+        target = self.target(*_sides(image), size)
         if isinstance(image, np.ndarray):
             return self._floats(image, target)
         if target == image.size:
@@ -142,7 +152,9 @@ class Resize:
 
         return image.resize(target, Resampling[self.filter.upper()])
 
-    def _target(self, width: int, height: int, to: int) -> tuple[int, int]:
+    def target(self, width: int, height: int, size: int) -> tuple[int, int]:
+        """Return the width and height that an image comes to have."""
+        to = self.to or size
         if self.side == "both":
             return to, to
         if self.side == "longest":
@@ -186,16 +198,25 @@ class Crop:
     def __call__(self, image: Image, size: int) -> Image:
         from PIL import ImageOps
 
-        side = self.to or size
+        left, top, side = self.window(*image.size, size)
         if image.size == (side, side):
             return image
         across, down = max(side - image.width, 0), max(side - image.height, 0)
         if across or down:
             border = (across // 2, down // 2, (across + 1) // 2, (down + 1) // 2)
             image = ImageOps.expand(image, border, _shade(self.fill, image))
-        rounded = CROP_ROUNDINGS[self.rounding]
-        left, top = rounded((image.width - side) / 2.0), rounded((image.height - side) / 2.0)
+            left, top = left + across // 2, top + down // 2
         return image.crop((left, top, left + side, top + side))
+
+    def window(self, width: int, height: int, size: int) -> Window:
+        side = self.to or size
+        left, top = (self._start(length, side) for length in (width, height))
+        return left, top, side
+
+    def _start(self, length: int, side: int) -> int:
+        if length < side:
+            return -((side - length) // 2)
+        return CROP_ROUNDINGS[self.rounding]((length - side) / 2.0)
 
     def describe(self, size: int) -> str:
         rounding = "" if self.rounding == "nearest" else f" rounded {self.rounding}"

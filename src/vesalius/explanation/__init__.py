@@ -1,0 +1,40 @@
+"""Explanation: where in the image a model finds what it scores.
+
+Importing this folder imports no torch; the names below load when they are first touched.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vesalius.explanation.gradcam import gradcam, gradcam_maps
+
+EXPLAINERS = {"gradcam": "vesalius.explanation.gradcam:gradcam"}
+"""Name -> place of an explainer, ``(model, images, targets) -> heatmaps``."""
+
+_HOME = {"gradcam": "gradcam", "gradcam_maps": "gradcam"}
+
+__all__ = ["EXPLAINERS", "gradcam", "gradcam_maps"]
+
+
+class _Functions(ModuleType):
+    """A module whose functions win over its files of the same name (as in ``evaluation``)."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Functions
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])
