@@ -50,7 +50,7 @@ def kept(recipe: Recipe) -> dict[str, Any]:
         for name, settings in stage.items():
             if settings.get("root") is not None:
                 stage[name] = {**settings, "root": _absolute(settings["root"])}
-            elif _is_path(str(settings.get("other", ""))):
+            elif "other" in settings and _is_path(settings["other"]):
                 stage[name] = {**settings, "other": _absolute(settings["other"])}
     return plain
 

@@ -1,4 +1,4 @@
-"""Comparisons run from a recipe or from two folders to a page with a sentence that can be quoted."""
+"""Comparisons run from a recipe or two folders to a page with a sentence to be quoted."""
 
 import json
 from dataclasses import replace
@@ -63,7 +63,12 @@ def sites(tmp_path_factory):
 @pytest.fixture(scope="session")
 def two_models(tmp_path_factory):
     """Return the Run of a very small embedding shift."""
-    few = [*SMALL, "encoders.settings.image_size=32", "encoders.sample=40", "encoders.permutations=99"]
+    few = [
+        *SMALL,
+        "encoders.settings.image_size=32",
+        "encoders.sample=40",
+        "encoders.permutations=99",
+    ]
     recipe = load_recipe("embedding_shift", [*few, "seed=1"])
     return run_study(recipe, tmp_path_factory.mktemp("e"), progress=False)
 

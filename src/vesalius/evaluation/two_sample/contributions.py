@@ -38,8 +38,8 @@ def label_contributions(
 ) -> list[LabelContribution]:
     """Split MMD² (unbiased) exactly into what the cases of each class add, the largest first.
 
-    MMD² is the mean witness of x less that of y: class c adds Σ_{x in c} w / n − Σ_{y in c} w / m. A
-    class that is as frequent on both sides and looks alike adds nothing.
+    MMD² is the mean witness of x less that of y: class c adds Σ_{x in c} w / n − Σ_{y in c} w / m.
+    A class that is as frequent on both sides and looks alike adds nothing.
 
     Raises:
         DataError: there is not one class for each case.

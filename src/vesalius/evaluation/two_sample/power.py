@@ -61,8 +61,8 @@ class PowerCurve:
         if needed is None:
             rate = self.rates[sizes[-1]].value
             return (
-                f"With {sizes[-1]:,} {self.units} of each side, the most tried, the test rejects in "
-                f"{100 * rate:.0f} % of draws: more would be needed for {100 * power:.0f} %."
+                f"With {sizes[-1]:,} {self.units} of each side, the most tried, the test rejects "
+                f"in {100 * rate:.0f} % of draws: more would be needed for {100 * power:.0f} %."
             )
         fewest = "at most " if needed <= sizes[0] else "about "
         return (
@@ -109,7 +109,9 @@ def power_curve(
         rejected = 0
         for _ in range(repeats):
             rows, columns = (_drawn(side, size, generator) for side in sides)
-            groups = {"groups_x": unit_x[rows], "groups_y": unit_y[columns]} if grouped else {}
+            groups: dict[str, Any] = (
+                {"groups_x": unit_x[rows], "groups_y": unit_y[columns]} if grouped else {}
+            )
             test = mmd_test(
                 x_nD[rows], y_mD[columns], permutations=permutations, rng=generator,
                 **groups, **settings,
@@ -125,9 +127,7 @@ def _rows_by_unit(unit_N: NDArray[Any]) -> list[NDArray[np.intp]]:
     return np.split(order, starts)
 
 
-def _drawn(
-    side: list[NDArray[np.intp]], size: int, rng: np.random.Generator
-) -> NDArray[np.intp]:
+def _drawn(side: list[NDArray[np.intp]], size: int, rng: np.random.Generator) -> NDArray[np.intp]:
     chosen = rng.choice(len(side), size, replace=False)
     return np.concatenate([side[i] for i in chosen])
 
@@ -136,7 +136,9 @@ def _wilson(rejected: int, repeats: int, name: str) -> Score:
     """Return a rate with its interval (Wilson 1927)."""
     z, rate = 1.959963984540054, rejected / repeats
     middle = (rate + z**2 / (2 * repeats)) / (1 + z**2 / repeats)
-    half = z / (1 + z**2 / repeats) * (rate * (1 - rate) / repeats + (z / (2 * repeats)) ** 2) ** 0.5
+    half = (
+        z / (1 + z**2 / repeats) * (rate * (1 - rate) / repeats + (z / (2 * repeats)) ** 2) ** 0.5
+    )
     return Score(
         name, rate, max(middle - half, 0.0), min(middle + half, 1.0), n=repeats, protocol="power/v1"
     )

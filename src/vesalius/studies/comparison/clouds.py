@@ -93,8 +93,8 @@ def without_shared_patients(first: Cloud, second: Cloud, by: Unit) -> tuple[Clou
         one,
         two,
         (
-            f"{shared.size:,} patients have cases in both {first.name} and {second.name}; they were "
-            "left out, since they cannot be exchanged as a whole."
+            f"{shared.size:,} patients have cases in both {first.name} and {second.name}; they "
+            "were left out, since they cannot be exchanged as a whole."
         ),
     )
 

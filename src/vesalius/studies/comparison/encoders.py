@@ -14,8 +14,8 @@ from vesalius.encoders import DualEncoder
 from vesalius.evaluation import cka_map
 from vesalius.reporting import Section, figures
 from vesalius.studies.comparison.clouds import FEWEST, Cloud
-from vesalius.studies.comparison.likeness import ORIGINAL, Original, likeness
 from vesalius.studies.comparison.design import DESIGN, Design
+from vesalius.studies.comparison.likeness import ORIGINAL, Original, likeness
 from vesalius.studies.inputs import Splits, in_splits, splits_of
 from vesalius.studies.outcome import Context, Outcome
 

@@ -19,9 +19,9 @@ from vesalius.core.files import write_atomic
 from vesalius.embedding import open_embeddings
 from vesalius.reporting import Notice, Page, render, scores_markdown, tile
 from vesalius.studies.comparison.clouds import Cloud
+from vesalius.studies.comparison.design import DESIGN, Design
 from vesalius.studies.comparison.likeness import ORIGINAL, likeness
 from vesalius.studies.comparison.shift import shift
-from vesalius.studies.comparison.design import DESIGN, Design
 from vesalius.studies.recipe import recipe_of
 from vesalius.studies.runner import read_data
 from vesalius.studies.summary import write_scores

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from vesalius.core import CaseSet, DataError, unknown
 from vesalius.studies.comparison.clouds import FEWEST, Cloud
+from vesalius.studies.comparison.design import DESIGN, Design
 from vesalius.studies.comparison.many import all_pairs
 from vesalius.studies.comparison.shift import shift
-from vesalius.studies.comparison.design import DESIGN, Design
 from vesalius.studies.inputs import Splits, image_features, in_splits, splits_of
 from vesalius.studies.outcome import Context, Outcome
 

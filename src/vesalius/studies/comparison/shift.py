@@ -6,15 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from vesalius.core import Score
 from vesalius.evaluation import ClassifierTest, MMDTest, classifier_test, power_curve
 from vesalius.reporting import Block, Column, Notice, Section, Table, figures
 from vesalius.studies.comparison.clouds import Cloud, halves, without_shared_patients
-from vesalius.studies.comparison.design import ALPHA, Design, sentence, compared
+from vesalius.studies.comparison.design import ALPHA, Design, compared, sentence
 from vesalius.studies.comparison.where import where
 from vesalius.studies.outcome import Outcome
 
-SIZES = (5, 10, 20, 40, 80, 160, 320, 640)  # cases (or patients) a side that power is asked for
 WANTED = 0.8
 POWER_PERMUTATIONS = 199
 
@@ -128,7 +126,6 @@ def _power(first: Cloud, second: Cloud, design: Design, seed: int) -> tuple[Sect
     curve = power_curve(
         first.values(normalise=design.normalise),
         second.values(normalise=design.normalise),
-        sizes=SIZES,
         groups_x=first.patients(design.by),
         groups_y=second.patients(design.by),
         permutations=POWER_PERMUTATIONS,
@@ -141,6 +138,15 @@ def _power(first: Cloud, second: Cloud, design: Design, seed: int) -> tuple[Sect
         "How many cases show it?",
         "So many of each side were drawn again and again, without replacement, and compared at the "
         "level of 0.05. Where nothing differs the curve stays at that level.",
-        [figures.power_curve(curve.rates, alpha=ALPHA, wanted=WANTED, caption=needed)],
+        [
+            figures.power_curve(
+                curve.rates,
+                alpha=ALPHA,
+                wanted=WANTED,
+                needed=curve.needed(WANTED),
+                along=f"{curve.units} of each side",
+                caption=needed,
+            )
+        ],
     )
     return section, needed

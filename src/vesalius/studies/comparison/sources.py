@@ -7,8 +7,8 @@ from typing import Any
 from vesalius import data
 from vesalius.embedding import encode
 from vesalius.studies.comparison.clouds import Cloud
-from vesalius.studies.comparison.shift import shift
 from vesalius.studies.comparison.design import DESIGN, Design
+from vesalius.studies.comparison.shift import shift
 from vesalius.studies.inputs import Splits, image_features, in_splits, splits_of
 from vesalius.studies.outcome import Context, Outcome
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import NDArray
 
-from vesalius.core import ImageError, Score
+from vesalius.core import DataError, ImageError
 from vesalius.evaluation import (
     MMDTest,
-    feature_contributions,
+    axis_contributions,
     label_contributions,
     mmd_within,
 )
-from vesalius.reporting import Block, Column, Notice, Section, Table, Text, figures
+from vesalius.reporting import Block, Column, Details, Notice, Section, Table, Text, figures
 from vesalius.studies.audit_pictures import shown_id
 from vesalius.studies.comparison.clouds import Cloud
 from vesalius.studies.comparison.design import ALPHA, Design
@@ -72,10 +71,11 @@ def _witnesses(first: Cloud, second: Cloud, test: MMDTest) -> Section:
 
 
 def _pictures(
-    cloud: Cloud, order: Sequence[int], at: np.ndarray
-) -> tuple[list[np.ndarray], list[str]]:
+    cloud: Cloud, order: NDArray[np.intp], at: NDArray[np.float64]
+) -> tuple[list[NDArray[np.uint8]], list[str]]:
     """Read the first images that can be read, with what stands below them."""
-    images, captions = [], []
+    images: list[NDArray[np.uint8]] = []
+    captions: list[str] = []
     for row in order:
         if len(images) == PICTURES:
             break
@@ -85,3 +85,84 @@ def _pictures(
             continue
         captions.append(f"{shown_id(cloud.cases, int(row))}  {at[row]:+.3g}")
     return images, captions
+
+
+def _labels(first: Cloud, second: Cloud, test: MMDTest, design: Design, seed: int) -> Section:
+    """Say whether the look differs within each class, and what each class and axis adds."""
+    classes = first.classes, second.classes
+    blocks: list[Block] = []
+    if not (classes[0] != "").any() or not (classes[1] != "").any():
+        blocks.append(Notice("The cases have no labels: whether it is the look or how frequent the "
+                             "findings are cannot be said."))  # fmt: skip
+    else:
+        blocks += _within(first, second, design, seed)
+        shares = label_contributions(test, *classes)
+        rows = [
+            (own.label or "not known", own.prevalence_x, own.prevalence_y, f"{own.mmd2:.3g}",
+             own.share)
+            for own in shares
+        ]  # fmt: skip
+        columns = (
+            "Class", Column(first.name, group="Share of cases", percent=True),
+            Column(second.name, group="Share of cases", percent=True), "Adds to MMD²",
+            Column("Share of MMD²", percent=True),
+        )  # fmt: skip
+        blocks.append(Table(columns, rows, "What the cases of each class add to MMD²; the sum is "
+                            "exact."))  # fmt: skip
+    blocks.append(_axes(first, second, design, seed))
+    return Section(
+        "Is it the look, or how frequent the findings are?",
+        "Class = first positive label. The same test within each class cannot be misled by another "
+        "prevalence; p-values are adjusted for the number of classes (Holm).",
+        blocks,
+    )
+
+
+def _within(first: Cloud, second: Cloud, design: Design, seed: int) -> list[Block]:
+    try:
+        within = mmd_within(
+            first.values(normalise=design.normalise),
+            second.values(normalise=design.normalise),
+            first.classes, second.classes,
+            groups_x=first.patients(design.by), groups_y=second.patients(design.by),
+            rng=seed, **design.settings(),
+        )  # fmt: skip
+    except DataError as error:
+        return [Notice(f"Not tested within classes: {error}.")]
+    rows = [
+        (name, f"{own.n:,} and {own.m:,}", f"{own.mmd2:.3g} [{own.low:.3g}, {own.high:.3g}]",
+         f"{own.p_value:.3g}", f"{within.p_holm[name]:.3g}")
+        for name, own in within.tests.items()
+    ]  # fmt: skip
+    rows.append(("all classes together", "", f"{within.mmd2:.3g}",
+                 f"{within.p_value:.3g}{' (floor)' if within.on_floor else ''}", ""))  # fmt: skip
+    said = (
+        "Within classes the clouds differ as well: it is the look, not prevalence alone."
+        if within.p_value <= ALPHA
+        else "Within classes no difference was found: what differs may be prevalence alone."
+    )
+    left_out = [f"{name}: {why}" for name, why in within.left_out.items()]
+    notes = [f"Left out: {'; '.join(left_out)}."] if left_out else []
+    columns = ("Class", "Cases", "MMD² within", Column("p"), Column("p, Holm"))
+    return [Text(said), Table(columns, rows, notes=notes)]
+
+
+def _axes(first: Cloud, second: Cloud, design: Design, seed: int) -> Block:
+    found = axis_contributions(
+        first.values(normalise=design.normalise),
+        second.values(normalise=design.normalise),
+        groups_x=first.patients(design.by), groups_y=second.patients(design.by),
+        permutations=design.permutations, rng=seed,
+    )  # fmt: skip
+    order = np.argsort(-found.share_D, kind="stable")[:AXES]
+    rows = [
+        (f"axis {d}", float(found.difference_D[d]), float(found.share_D[d]), f"{found.p_D[d]:.3g}")
+        for d in order.tolist()
+    ]
+    differ = int((found.p_D <= ALPHA).sum())
+    columns = (
+        "Axis of the embedding", Column("Difference of means, standard deviations", digits=2),
+        Column("Share of the distance of the means", percent=True), Column("p, all axes together"),
+    )  # fmt: skip
+    caption = f"{differ:,} of {len(found.p_D):,} axes differ in their means; the largest shares."
+    return Details("Axis by axis", [Table(columns, rows, caption)])
