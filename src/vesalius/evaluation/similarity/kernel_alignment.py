@@ -98,7 +98,8 @@ def cka(
     def weighted(weights_RN: Float[np.ndarray, "R N"]) -> Float[np.ndarray, "R"]:
         xy_R, xx_R, yy_R = hsic(weights_RN, k, l)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where((xx_R > 0) & (yy_R > 0), xy_R / np.sqrt(xx_R * yy_R), nan)
+            found_R = np.where((xx_R > 0) & (yy_R > 0), xy_R / np.sqrt(xx_R * yy_R), nan)
+        return np.clip(found_R, -1, 1)  # weights of a handful of cases may lead outside
 
     value = nan
     null: Null = undefined
