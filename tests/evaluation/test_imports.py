@@ -10,7 +10,7 @@ import vesalius.evaluation as evaluation
 HEAVY = "torch, sklearn, scipy, pyarrow, matplotlib, pydantic, pandas"
 MINE = (
     "bootstrap calibration classification compare comparison delong ledger measures multiplicity "
-    "paired published ranking temperature thresholds"
+    "paired published ranking similarity temperature thresholds"
 )
 
 

@@ -16,13 +16,16 @@ SMALL = {"replicates": 80, "permutations": 99}
 def test_a_shared_part_is_seen_and_its_value_lies_in_its_interval(measure, make_pair):
     found = measure(*make_pair(n=60, shared=2.0), **SMALL)
     assert found.low < found.value < found.high
-    assert found.p_value == 0.01 and found.on_floor and found.permutations == 99
+    assert found.p_value == 0.01
+    assert found.on_floor
+    assert found.permutations == 99
 
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_equal_seeds_give_equal_results(measure, make_pair):
     first, second, other = (measure(*make_pair(), rng=seed, **SMALL) for seed in (5, 5, 6))
-    assert str(first) == str(second) and (first.low, first.high) == (second.low, second.high)
+    assert str(first) == str(second)
+    assert (first.low, first.high) == (second.low, second.high)
     np.testing.assert_array_equal(first.null_P, second.null_P)
     assert not np.array_equal(first.null_P, other.null_P)
 
@@ -66,20 +69,24 @@ def test_groups_move_whole_to_places_of_their_size():
     for order_N in order_PN:
         assert sorted(order_N) == list(range(9))
         moved_N = clusters_N[order_N]
-        assert moved_N[0] == moved_N[2] and moved_N[1] == moved_N[3]
+        assert moved_N[0] == moved_N[2]
+        assert moved_N[1] == moved_N[3]
         assert (order_N[6:] == [6, 7, 8]).all()
     assert len(np.unique(order_PN, axis=0)) == 4
 
 
 def test_where_no_group_can_move_there_is_no_p(make_pair):
     found = cka(*make_pair(n=10), groups=np.repeat([0, 1, 2, 3], [1, 2, 3, 4]), replicates=50)
-    assert np.isnan(found.p_value) and found.permutations == 0 and not found.on_floor
+    assert np.isnan(found.p_value)
+    assert found.permutations == 0
+    assert not found.on_floor
     assert "no p-value: no two groups have one size" in found.notes
 
 
 def test_a_single_patient_has_no_interval(make_pair):
     found = rsa(*make_pair(), groups=np.zeros(40), **SMALL)
-    assert np.isnan(found.low) and "no interval from 1 patient" in found.notes
+    assert np.isnan(found.low)
+    assert "no interval from 1 patient" in found.notes
     assert "[no interval]" in str(found)
 
 

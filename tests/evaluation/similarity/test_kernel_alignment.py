@@ -45,7 +45,8 @@ def test_a_representation_is_wholly_like_itself_turned_and_scaled(form, make_pai
     found = cka(x_ND, 3 * x_ND @ turn_DD + 2, replicates=50, permutations=99, **form)
     assert found.value == pytest.approx(1, abs=1e-10)
     assert found.low == pytest.approx(1, abs=1e-10)
-    assert found.p_value == 0.01 and found.on_floor
+    assert found.p_value == 0.01
+    assert found.on_floor
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -113,7 +114,8 @@ def test_constant_features_have_no_value_and_say_so(form, make_pair, recwarn):
 
 def test_cases_that_are_all_equally_far_apart_have_no_debiased_value():
     found = cka(np.eye(6), np.random.default_rng(0).normal(size=(6, 3)))
-    assert np.isnan(found.value) and "equally far apart" in found.notes[0]
+    assert np.isnan(found.value)
+    assert "equally far apart" in found.notes[0]
 
 
 def test_half_precision_is_worked_out_in_double(make_pair):

@@ -35,16 +35,17 @@ def test_a_model_beside_itself_has_ones_on_the_diagonal_and_is_symmetric(layers)
 
 def test_a_constant_layer_has_no_values(layers, recwarn):
     values = cka_map({"flat": np.ones((40, 2)), "first": layers["block0"]}, layers).values_LK
-    assert np.isnan(values[0]).all() and not np.isnan(values[1]).any()
+    assert np.isnan(values[0]).all()
+    assert not np.isnan(values[1]).any()
     assert not recwarn.list
 
 
 def test_layers_of_other_cases_are_refused(layers):
     with pytest.raises(DataError, match=r"layers have \[39, 40\] rows"):
         cka_map(layers, {"short": layers["block0"][1:]})
+    bad = layers["block0"].copy()
+    bad[2, 0] = np.nan
     with pytest.raises(DataError, match="layer 'bad' is not finite in 1 of 40 rows, first 2"):
-        bad = layers["block0"].copy()
-        bad[2, 0] = np.nan
         cka_map(layers, {"bad": bad})
     with pytest.raises(DataError, match="at least one layer"):
         cka_map(layers, {})

@@ -92,18 +92,14 @@ def cka(
     x_ND, y_NE = (centred(v) for v in paired_rows(x_ND, y_NE, of="cka", least=4))
     n = len(x_ND)
     name = f"cka_{kernel}_{'debiased' if debiased else 'biased'}"
-    lack = without_spread(x=x_ND, y=y_NE)
-    sigmas = [nan, nan]
-    if kernel == "rbf" and not lack:
-        sigmas = [bandwidth * median_distance(v) for v in (x_ND, y_NE)]
-        lack = "" if min(sigmas) > 0 else "undefined: half of all pairs of cases are the same"
-    k, l = (kept(kernel_of(v, s), n) for v, s in zip((x_ND, y_NE), sigmas, strict=True))  # noqa: E741
+    k, l, lack = _kernels(x_ND, y_NE, kernel, bandwidth)  # noqa: E741
     hsic = hsic_unbiased if debiased else hsic_biased
 
     def weighted(weights_RN: Float[np.ndarray, "R N"]) -> Float[np.ndarray, "R"]:
         xy_R, xx_R, yy_R = hsic(weights_RN, k, l)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where((xx_R > 0) & (yy_R > 0), xy_R / np.sqrt(xx_R * yy_R), nan)
+            found_R = np.where((xx_R > 0) & (yy_R > 0), xy_R / np.sqrt(xx_R * yy_R), nan)
+        return np.clip(found_R, -1, 1)  # weights of a handful of cases may lead outside
 
     value = nan
     null: Null = undefined
@@ -120,6 +116,21 @@ def cka(
         resampling=Resampling(groups, replicates, permutations, confidence, rng),
         reflected=not debiased,
     )
+
+
+def _kernels(
+    x_ND: NDArray[np.float64], y_NE: NDArray[np.float64], kernel: str, bandwidth: float
+) -> tuple[Kernel, Kernel, str]:
+    """Return both kernels, and the note where one is undefined."""
+    lack = without_spread(x=x_ND, y=y_NE)
+    sigmas = [nan, nan]
+    if kernel == "rbf" and not lack:
+        sigmas = [bandwidth * median_distance(v) for v in (x_ND, y_NE)]
+        lack = "" if min(sigmas) > 0 else "undefined: half of all pairs of cases are the same"
+    k, l = (  # noqa: E741
+        kept(kernel_of(v, sigma), len(v)) for v, sigma in zip((x_ND, y_NE), sigmas, strict=True)
+    )
+    return k, l, lack
 
 
 def _value_and_null(

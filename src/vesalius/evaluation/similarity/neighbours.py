@@ -42,9 +42,9 @@ def knn_overlap(
     Neighbours are sought by cosine among all N cases: the value depends on N and k, so compare it
     with values of the same cases alone. Of equally near cases (copies) the earlier rows count, on
     both sides. A replicate weighs cases by their influence on the value, by their own
-    neighbourhood and as a neighbour of others, each left out in turn; neighbourhoods are not smooth,
-    so this interval is wide (95 % covered 98 to 100 % in simulations of 100 to 400 cases). The
-    other settings are those of :func:`cka`.
+    neighbourhood and as a neighbour of others, each left out in turn; neighbourhoods are not
+    smooth, so this interval is wide (95 % covered 98 to 100 % in simulations of 100 to 400 cases).
+    The other settings are those of :func:`cka`.
 
     Raises:
         DataError: tables that cannot be paired, or k not from 1 to N − 2.
