@@ -74,15 +74,15 @@ def _called(loss: Callable[..., Any], batch: int, width: int, seed: int, threads
     generator = torch.Generator().manual_seed(seed)
     loss(*(torch.randn(8, width, requires_grad=True) for _ in range(2))).backward()  # libraries
     sides = [torch.randn(batch, width, generator=generator).requires_grad_() for _ in range(2)]
-    before = _peak_mib()
+    before = peak_mib()
     start, cpu_start = time.perf_counter(), time.process_time()
     value = loss(*sides)
     value.backward()
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     gradient = sides[0].grad[:ROWS_COMPARED].numpy()
-    return Call(seconds, cpu_seconds, _peak_mib() - before, value.item(), gradient)
+    return Call(seconds, cpu_seconds, peak_mib() - before, value.item(), gradient)
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
