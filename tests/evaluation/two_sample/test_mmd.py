@@ -205,7 +205,8 @@ def test_the_samples_are_given_back_unchanged():
     x, y = cases(9, 8)
     kept = x.copy(), y.copy()
     mmd_test(x, y, permutations=5)
-    assert (x == kept[0]).all() and (y == kept[1]).all()
+    assert (x == kept[0]).all()
+    assert (y == kept[1]).all()
 
 
 OK = np.random.default_rng(0).normal(size=(4, 3))

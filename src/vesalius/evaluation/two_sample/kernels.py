@@ -177,7 +177,7 @@ def _sigmas(asked: Any, gamma: float | None, kernel: str, apart_SS: Tensor) -> t
 
 
 def _positive(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < np.inf:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < np.inf:
         raise DataError(f"{name} {value!r} is not a positive number")
     return float(value)
 

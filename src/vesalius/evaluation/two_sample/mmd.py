@@ -134,9 +134,8 @@ def _check(kernel: str, estimator: str, permutations: int, block: int | None) ->
     if estimator not in ESTIMATORS:
         raise unknown("estimator", estimator, ESTIMATORS)
     for name, value in (("permutations", permutations), ("block", block)):
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, Integral) or value < 1
-        ):
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if value is not None and (not whole or value < 1):
             raise DataError(f"{name} is {value!r}; it must be a whole number, 1 or more")
 
 
