@@ -16,6 +16,8 @@ from vesalius.evaluation.two_sample.sums import Sums
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
+TINY = float(np.finfo(np.float64).tiny)
+
 
 def evidence(found: Statistic) -> tuple[int, int, float]:
     """Return the bandwidth that tells most, how often the null reaches it, and the p-value.
@@ -32,7 +34,9 @@ def evidence(found: Statistic) -> tuple[int, int, float]:
         len(own_P) - np.searchsorted(np.sort(own_P), lowered_P, side="left")
         for own_P, lowered_P in zip(found.mmd2_KP, lowered_KP, strict=True)
     ])  # fmt: skip
-    best = int(at_least_KP[:, 0].argmin())
+    # of several that are reached as rarely, the one that stands out most from its null
+    stands_out_K = (found.mmd2_KP[:, 0] - found.mmd2_KP.mean(1)) / (found.mmd2_KP.std(1) + TINY)
+    best = int(np.lexsort((-stands_out_K, at_least_KP[:, 0]))[0])
     least_P = at_least_KP.min(0)
     exceeding = int((least_P[1:] <= least_P[0]).sum())
     return best, exceeding, (1 + exceeding) / len(least_P)

@@ -141,6 +141,7 @@ def fourier_test(
             if frequencies_DF is None:
                 shape = block_BD.shape[1], features
                 frequencies_DF = seeds[0].standard_normal(shape) / bandwidth
+            _same_width(len(frequencies_DF), block_BD.shape[1])
             features_BF = np.cos(block_BD @ frequencies_DF + phase_F) * (2 / features) ** 0.5
             labels_BP = np.empty((len(block_BD), permutations + 1))
             labels_BP[:, 0] = side == 0
@@ -206,10 +207,12 @@ def _evenly(x_blocks: Iterator[Block], y_blocks: Iterator[Block]) -> Iterator[tu
                     return
                 there = waiting[side]
                 waiting[side] = np.concatenate([there, block]) if len(there) else block
-        if waiting[0].shape[1] != waiting[1].shape[1]:
-            raise DataError(
-                f"x has {waiting[0].shape[1]} columns and y {waiting[1].shape[1]}: no common space"
-            )
+        _same_width(waiting[0].shape[1], waiting[1].shape[1])
         size = min(map(len, waiting)) // 2 * 2
         yield waiting[0][:size], waiting[1][:size]
         waiting = [rows[size:] for rows in waiting]
+
+
+def _same_width(x: int, y: int) -> None:
+    if x != y:
+        raise DataError(f"x has {x} columns and y {y}: no common space")

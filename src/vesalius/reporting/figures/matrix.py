@@ -149,7 +149,7 @@ def _heat(
         scale.outline.set_visible(False)
         scale.set_label(bar, color=style.SOFT)
 
-    width, height = (max(cell * len(names), 150) for names in (columns, rows))
+    width, height = (max(cell * len(names), 260) for names in (columns, rows))
     return style.draw(
         paint, width=width + margins[0] + 80, height=height + margins[1] + 20, alt=alt,
         caption=caption,
