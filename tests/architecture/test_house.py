@@ -21,7 +21,8 @@ ROOM, FUNCTION, PARAMETERS = 320, 70, 10  # lines, lines, parameters
 WIDER = {
     "mmd_test": 13
 }  # a whole design in one call: samples, kernel, statistic, what is exchanged
-MODULES = {"pylibjpeg_openjpeg": "openjpeg", "pylibjpeg_rle": "rle", "python_gdcm": "gdcm"}
+MODULES = {"pylibjpeg_openjpeg": "openjpeg", "pylibjpeg_rle": "rle", "python_gdcm": "gdcm",
+           "umap_learn": "umap"}  # fmt: skip
 REGISTRIES = (
     ("vesalius.data.readers", "READERS"),
     ("vesalius.encoders.loading", "ENCODERS"),

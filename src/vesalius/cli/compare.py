@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from vesalius.cli.options import Device, Folder, NoPatientId, Overrides, Workers
+from vesalius.cli.options import Device, Folder, Overrides, Workers
 from vesalius.core.errors import VesaliusError
 
 ROWS = "rows.json"  # what makes a folder one of embeddings
@@ -22,38 +22,32 @@ def compare(
         typer.Option(
             "--on",
             metavar="READER ROOT",
-            show_default=False,
             help="The data; A and B are then models, or groups such as modality=CT.",
+            show_default=False,
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            "--model",
-            "-m",
-            show_default=False,
-            help="The one model, where A and B are data or groups.",
+            "--model", "-m", help="The one model of two groups or data sets.", show_default=False
         ),
     ] = None,
     paired: Annotated[
-        bool, typer.Option("--paired", help="Rows of one case belong together; else by case ids.")
+        bool, typer.Option("--paired", help="Rows of one case are a pair (two folders).")
     ] = False,
     by: Annotated[
         Literal["patient", "case"], typer.Option("--by", help="What is exchanged: patient or case.")
     ] = "patient",
-    permutations: Annotated[
-        int, typer.Option("--permutations", min=19, help="Relabellings; p is at least 1/(1 + n).")
-    ] = 1000,
     out: Folder = None,
     device: Device = "cpu",
     workers: Workers = None,
-    no_patient_id: NoPatientId = False,
 ) -> None:
-    """Compare two clouds of embeddings: MMD with its p-value, where they differ, a page.
+    """Compare two clouds of embeddings: MMD, p-value, where.
 
     A and B are two folders that 'vesalius embed' wrote; or two models on the same data (--on);
     or two groups of cases, or two data sets, by one model. Two models on the same cases are
-    compared by what no rotation changes (CKA, Procrustes, neighbours, RSA).
+    compared by what no rotation changes (CKA, Procrustes, neighbours, RSA). KEY=VALUE sets the
+    test: permutations=9999, kernel=energy, bandwidth=aggregate, gamma=1.
 
     \b
     Examples:
@@ -66,44 +60,41 @@ def compare(
     from vesalius.studies import recipe_of
 
     if on is None and model is None:
-        _folders(first, second, overrides, paired, by, permutations, out, device)
+        _folders(first, second, overrides or [], paired, by, out, device)
         return
     if paired:
         raise VesaliusError("--paired is for two folders; two models on the same data are pairs")
-    own = {"by": by, "permutations": permutations}
-    plain: dict[str, Any] = {"study": "compare", "split": {"no_patient_id": no_patient_id}}
+    asked = f"Do {first} and {second} differ in the embeddings of {model}?"
     if on is not None and model is None:
-        stage: dict[str, Any] = {"encoders": {"other": second, "cases": "all", **own}}
-        plain |= {"model": {"name": first}, "data": _data(*on)}
-        plain["question"] = f"How alike do {first} and {second} see the same images?"
+        name, stage = "encoders", {"other": second}
+        asked = f"How alike do {first} and {second} see the same images?"
     elif on is not None:
-        attribute, names = _groups(first, second)
-        stage = {"groups": {"attribute": attribute, **names, "cases": "all", **own}}
-        plain |= {"model": {"name": model}, "data": _data(*on)}
-        plain["question"] = f"Do {first} and {second} differ in the embeddings of {model}?"
+        name, stage = "groups", _groups(first, second)
     else:
-        stage = {"sources": {**_source(second), "cases": "all", **own}}
-        plain |= {"model": {"name": model}, "data": _source(first)}
-        plain["question"] = f"Do {first} and {second} differ in the embeddings of {model}?"
-    run_recipe(recipe_of({**plain, "compare": [stage]}, overrides or []), out, device, workers)
+        name, stage = "sources", _source(second)
+    plain: dict[str, Any] = {
+        "study": "compare",
+        "question": asked,
+        "data": _source(first) if on is None else {"reader": on[0], "root": on[1]},
+        "split": {"no_patient_id": True},  # nothing is learnt: who is in which split plays no part
+        "model": {"name": first if model is None else model},
+        "compare": [{name: {**stage, "cases": "all", "by": by}}],
+    }
+    run_recipe(recipe_of(plain, _placed(overrides or [], name)), out, device, workers)
 
 
 def _folders(
     first: str,
     second: str,
-    overrides: list[str] | None,
+    settings: list[str],
     paired: bool,
     by: Literal["patient", "case"],
-    permutations: int,
     out: Path | None,
     device: str,
 ) -> None:
     from vesalius.cli.terminal import narrated, print_scores
     from vesalius.studies import compare_folders
-    from vesalius.studies.comparison.design import Design
 
-    if overrides:
-        raise VesaliusError(f"{overrides[0]} is a setting of a recipe; two folders take none")
     for folder in (first, second):
         if not (Path(folder) / ROWS).is_file():
             raise VesaliusError(
@@ -111,15 +102,23 @@ def _folders(
                 "'vesalius embed', or name the data (--on) or the model (--model) of a comparison"
             )
     with narrated("nothing was written"):
-        _, run = compare_folders(
-            Path(first), Path(second), paired=paired or None, out=out, device=device,
-            design=Design(by=by, permutations=permutations),
+        run = compare_folders(
+            Path(first), Path(second), [f"by={by}", *settings],
+            paired=paired or None, out=out, device=device,
         )  # fmt: skip
     print_scores(run)
 
 
-def _data(reader: str, root: str) -> dict[str, Any]:
-    return {"reader": reader, "root": root}
+def _placed(settings: list[str], stage: str) -> list[str]:
+    """Give a bare setting of the test its place in the recipe."""
+    from vesalius.studies import Recipe
+
+    keys = [setting.partition("=")[0] for setting in settings]
+    bare = [key for key in keys if "." not in key and key not in Recipe.model_fields]
+    return [
+        f"{stage}.{setting}" if key in bare else setting
+        for key, setting in zip(keys, settings, strict=True)
+    ]
 
 
 def _source(word: str) -> dict[str, Any]:
@@ -132,11 +131,11 @@ def _source(word: str) -> dict[str, Any]:
     return {"reader": reader, "root": root or None}
 
 
-def _groups(first: str, second: str) -> tuple[str, dict[str, str]]:
+def _groups(first: str, second: str) -> dict[str, Any]:
     """Part two words ``ATTRIBUTE=VALUE`` of one attribute.
 
     >>> _groups("modality=CT", "modality=MR")
-    ('modality', {'first': 'CT', 'second': 'MR'})
+    {'attribute': 'modality', 'first': 'CT', 'second': 'MR'}
     """
     (name, _, one), (other, _, two) = first.partition("="), second.partition("=")
     if not (one and two) or name != other:
@@ -144,4 +143,4 @@ def _groups(first: str, second: str) -> tuple[str, dict[str, str]]:
             f"with --on and --model A and B are two values of one attribute, such as modality=CT "
             f"modality=MR, not {first} and {second}"
         )
-    return name, {"first": one, "second": two}
+    return {"attribute": name, "first": one, "second": two}

@@ -8,6 +8,7 @@ from math import floor, isfinite, isnan, log10
 from vesalius.core import Score
 
 DIGITS, MOST_DIGITS, SMALL = 3, 8, 0.01
+ROUNDING = 1e-7  # of float32 sums
 NO_INTERVAL = "no interval was computed"
 
 
@@ -45,6 +46,17 @@ def number(value: float, *, digits: int | None = None, percent: bool = False) ->
     if percent:
         return f"{100 * value:.{1 if digits is None else digits}f} %".replace("-", "−")
     return f"{value:,.{digits_for(value) if digits is None else digits}f}".replace("-", "−")
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Print a number with so many significant digits; what rounding leaves of 0 is 0.
+
+    >>> significant(0.01234), significant(-0.5), significant(3.2e-5), significant(4e-9)
+    ('0.0123', '−0.5', '3.2e−05', '0')
+    """
+    if isnan(value):
+        return "–"
+    return f"{0 if abs(value) < ROUNDING else value:.{digits}g}".replace("-", "−")
 
 
 def score(value: Score, *, digits: int | None = None, percent: bool = False) -> Printed:

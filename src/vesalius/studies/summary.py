@@ -90,7 +90,7 @@ def compose(finished: Finished) -> Page:
         study=recipe.study,
         question=recipe.question,
         answer=_answer(context.found),
-        tiles=_tiles(context.found.scores),
+        tiles=tiles(context.found.scores),
         sections=sections,
         notices=_notices(finished),
         notes=(*_notes(finished), "Research use only: not for diagnosis."),
@@ -182,7 +182,8 @@ def _value(score: Score) -> str:
     return f"{score.value:.3f}{interval}"
 
 
-def _tiles(scores: Scores) -> list[Tile]:
+def tiles(scores: Scores) -> list[Tile]:
+    """Return the key figures of a page, the headlines first."""
     found = [
         (method, score)
         for name in HEADLINES

@@ -86,8 +86,9 @@ def test_site_shift_says_whether_the_sites_differ_where_and_how_many_cases_show_
 
 def test_embedding_shift_warns_of_unaligned_axes_and_shows_what_rotation_leaves(two_models):
     page = two_models.file("page.html").read_text()
-    for words in ("axes that have nothing to do with each other", "as first published", "pairs swapped",
-                  "after the best rotation", "CKA", "Procrustes", "Controls", "Layer by layer"):  # fmt: skip
+    for words in ("axes that have nothing to do with each other", "as first published",
+                  "pairs swapped", "after the best rotation", "CKA", "Procrustes", "Controls",
+                  "Layer by layer"):  # fmt: skip
         assert words in page
     (scores,) = scores_of(two_models).values()
     by_name = {s["name"]: s for s in scores}
@@ -104,10 +105,10 @@ def test_two_folders_of_other_cases_are_compared_as_clouds(tmp_path):
         ids = np.array([f"{name}{i}" for i in range(40)])
         rows = Embeddings(rng.normal(shift, 1, (40, 6)), ids, "image", {"model": "toy"})
         embedding.save(rows, tmp_path / name)
-    said, run = compare_folders(
-        tmp_path / "near", tmp_path / "far", out=tmp_path / "run",
-        design=Design(permutations=99),
-    )  # fmt: skip
+    run = compare_folders(
+        tmp_path / "near", tmp_path / "far", ["permutations=99"], out=tmp_path / "run"
+    )
+    said = run.file("scores.md").read_text()
     assert "differ: MMD²" in said
     assert "p = 0.01" in said
     assert "cannot be read again" in run.file("page.html").read_text()
@@ -117,9 +118,10 @@ def test_two_folders_of_the_same_cases_are_compared_row_by_row(tmp_path):
     settings = ["data.n=60", "data.image_size=48"]
     for name, seed in (("one", 0), ("two", 1)):
         embed_data("phantom", None, [*settings, f"seed={seed}"], model="tiny", out=tmp_path / name)
-    said, run = compare_folders(
-        tmp_path / "one", tmp_path / "two", out=tmp_path / "run", design=Design(permutations=99)
+    run = compare_folders(
+        tmp_path / "one", tmp_path / "two", ["permutations=99"], out=tmp_path / "run"
     )
+    said = run.file("scores.md").read_text()
     assert "CKA" in said
     page = run.file("page.html").read_text()
     assert "cannot be read again" not in page, "the folder's recipe names its data"
@@ -130,6 +132,9 @@ def test_pairs_need_the_same_cases(tmp_path):
     for name in ("a", "b"):
         ids = np.array([f"{name}{i}" for i in range(9)])
         embedding.save(Embeddings(np.eye(9), ids, "image"), tmp_path / name)
+    with pytest.raises(VesaliusError, match="did you mean 'permutations'"):
+        compare_folders(tmp_path / "a", tmp_path / "b", ["permutation=9"], out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     with pytest.raises(DataError, match="no pairs"):
         compare_folders(tmp_path / "a", tmp_path / "b", paired=True, out=tmp_path / "run")
 

@@ -39,7 +39,9 @@ def label_contributions(
     """Split MMD² (unbiased) exactly into what the cases of each class add, the largest first.
 
     MMD² is the mean witness of x less that of y: class c adds Σ_{x in c} w / n − Σ_{y in c} w / m.
-    A class that is as frequent on both sides and looks alike adds nothing.
+    A class that is as frequent on both sides and looks alike adds nothing. The witness is taken
+    around the middle of both samples, which leaves the sum as it is: else a class that is merely
+    more frequent would add whatever the witness happens to be around.
 
     Raises:
         DataError: there is not one class for each case.
@@ -48,11 +50,13 @@ def label_contributions(
     for name, classes, n in (("classes_x", x, test.n), ("classes_y", y, test.m)):
         if classes.shape != (n,):
             raise DataError(f"{name} has shape {classes.shape}; it must name {n} cases' classes")
-    whole = float(test.witness_x.mean() - test.witness_y.mean())
+    middle = (test.witness_x.mean() + test.witness_y.mean()) / 2
+    at_x, at_y = test.witness_x - middle, test.witness_y - middle
+    whole = float(at_x.mean() - at_y.mean())
     found = []
     for label in np.union1d(x, y).tolist():
         of_x, of_y = x == label, y == label
-        adds = float(test.witness_x[of_x].sum() / test.n - test.witness_y[of_y].sum() / test.m)
+        adds = float(at_x[of_x].sum() / test.n - at_y[of_y].sum() / test.m)
         share = adds / whole if whole else 0.0
         found.append(
             LabelContribution(str(label), adds, share, float(of_x.mean()), float(of_y.mean()))

@@ -49,6 +49,9 @@ def null_histogram(
         at = shown if far else observed
         axes.hist(null_P, bins=BINS if high > low else 1, color=style.SEQUENTIAL[2],
                   edgecolor="white", linewidth=0.4)  # fmt: skip
+        edge = 0.05 * width
+        axes.set_xlim(min(low, at) - edge, max(high, at) + edge)
+        axes.locator_params(axis="x", nbins=6)
         top = axes.get_ylim()[1]
         axes.set_ylim(0, 1.18 * top)
         right = at <= (low + high) / 2

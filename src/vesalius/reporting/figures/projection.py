@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vesalius.core.errors import unknown
+from vesalius.core.errors import VesaliusError, unknown
 from vesalius.reporting.blocks import Figure
 from vesalius.reporting.figures import style
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-METHODS = {"pca": "PCA", "tsne": "t-SNE"}
+METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 MOST_POINTS = 1500  # about three seconds of t-SNE on one core
 STEPS = 500
 MOST_GROUPS = 7  # as many as there are colours that can be told apart; the rest is grey
@@ -54,7 +55,8 @@ def project(
     Rows that are not finite are left out and counted. The same rng state gives the same picture.
 
     Raises:
-        ChoiceError: the method is neither ``pca`` nor ``tsne``.
+        ChoiceError: the method is none of ``pca``, ``tsne`` and ``umap``.
+        VesaliusError: umap-learn is not installed (``pip install "vesalius[umap]"``).
     """
     if method not in METHODS:
         raise unknown("projection", method, METHODS)
@@ -68,7 +70,10 @@ def project(
     if len(rows) < FEWEST or np.ptp(values, axis=0).max(initial=0) < 1e-9:
         points = np.zeros((len(rows), 2))
         return Projection(points, rows, method, float("nan"), 0, dropped)
-    points = _principal(values, 2) if method == "pca" else _tsne(values, perplexity, seed)
+    if method == "pca":
+        points = _principal(values, 2)
+    else:
+        points = _umap(values, seed) if method == "umap" else _tsne(values, perplexity, seed)
     neighbours = min(10, (len(rows) - 1) // 2)
     trust = _trustworthiness(values, points, neighbours)
     return Projection(points, rows, method, trust, neighbours, dropped)
@@ -201,6 +206,19 @@ def _tsne(values: Float[np.ndarray, "M D"], perplexity: float, seed: int) -> Any
     fitting = min(perplexity, (len(values) - 1) / 3)
     method = TSNE(2, perplexity=fitting, init=start, max_iter=STEPS, random_state=seed, n_jobs=1)
     return method.fit_transform(reduced)
+
+
+def _umap(values: Float[np.ndarray, "M D"], seed: int) -> Any:
+    try:
+        from umap import UMAP
+    except ImportError:
+        raise VesaliusError(
+            'a UMAP needs umap-learn: pip install "vesalius[umap]"; t-SNE and PCA need nothing more'
+        ) from None
+    neighbours = min(15, len(values) - 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a seed means one thread
+        return UMAP(n_neighbors=neighbours, random_state=seed).fit_transform(values)
 
 
 def _trustworthiness(values: Any, points: Any, neighbours: int) -> float:

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from vesalius.evaluation import MMDTest, mmd_test
+from vesalius.evaluation import ClassifierTest, MMDTest, WithinTest, mmd_test
+from vesalius.reporting.numbers import significant
 from vesalius.studies.comparison.clouds import Cloud, Unit
 
 Positive = Annotated[float, Field(gt=0)]
@@ -21,6 +22,7 @@ class Design:
 
     ``normalise`` divides each embedding by its length first, so that the clouds are compared as
     cosines see them. ``by`` says what is exchanged: ``patient`` with all cases, or single cases.
+    ``maps`` are the pictures.
     """
 
     permutations: Annotated[int, Field(ge=19)] = 1000
@@ -29,6 +31,7 @@ class Design:
     gamma: Positive | None = None
     normalise: bool = True
     by: Unit = "patient"
+    maps: tuple[Literal["tsne", "pca", "umap"], ...] = ("tsne", "pca")
 
     def settings(self) -> dict[str, Any]:
         """Return what :func:`~vesalius.evaluation.mmd_test` takes of these."""
@@ -73,6 +76,16 @@ def sentence(test: MMDTest, first: Cloud, second: Cloud) -> str:
         if differ
         else f"No difference between the embeddings of {first.name} and {second.name} was found"
     )
-    interval = f" [{test.low:.3g}, {test.high:.3g}]"
     counts = f"{first.units} against {second.units}"
-    return f"{verdict}: MMD² {test.mmd2:.3g}{interval} ({test.form}), {test.said_p}; {counts}."
+    return f"{verdict}: MMD² {with_interval(test)} ({test.form}), {test.said_p}; {counts}."
+
+
+def with_interval(test: MMDTest) -> str:
+    """Print MMD² and its interval."""
+    value, low, high = map(significant, (test.mmd2, test.low, test.high))
+    return f"{value} [{low}, {high}]"
+
+
+def said_p(test: MMDTest | WithinTest | ClassifierTest) -> str:
+    """Print a p-value, and whether it is the smallest that could come out."""
+    return f"{test.p_value:.3g}{' (floor)' if test.on_floor else ''}"

@@ -29,7 +29,7 @@ def encoders(
     settings: dict[str, Any] = {},  # noqa: B006 - read only
     cases: Splits = "test",
     sample: Annotated[int, Field(ge=FEWEST)] | None = None,
-    noise: tuple[Strength, ...] = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0),
+    noise: tuple[Strength, ...] = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0),
     layers: bool = True,
     original: Original = ORIGINAL,
     design: Design = DESIGN,
@@ -51,7 +51,7 @@ def encoders(
     second = zoo.load(
         other, device=context.device, texts=texts or None, seed=context.seed, **settings
     )
-    names = _names(context.model, second)
+    names = _names(context, second)
     both = _clouds(context, second, chosen, names)
     aligning = None
     if both[0].embeddings.width == both[1].embeddings.width and len(rest) >= len(both[0]):
@@ -65,15 +65,12 @@ def encoders(
     return outcome.joined(Outcome(sections=(_layer_map(context, second, chosen, names),)))
 
 
-def _names(first: DualEncoder, second: DualEncoder) -> tuple[str, str]:
+def _names(context: Context, second: DualEncoder) -> tuple[str, str]:
     """Return what the page calls the two, also where both are of one architecture."""
-    if first.name != second.name:
-        return first.name, second.name
-    told = [
-        f"{model.name}, {'never trained' if model.start.startswith('random') else 'trained'}"
-        for model in (first, second)
-    ]
-    return (told[0], told[1]) if told[0] != told[1] else (first.name, f"{second.name} (other)")
+    first = f"{context.model.name}, trained here" if context.found.fits else context.model.name
+    fresh = ", never trained" if second.start.startswith("random") else ""
+    other = f"{second.name}{fresh}"
+    return first, other if other != first else f"the other {other}"
 
 
 def _clouds(

@@ -5,7 +5,7 @@ Legend: N cases.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,34 +17,42 @@ from numpy.typing import NDArray
 from vesalius.core import CaseSet, DataError, Embeddings, ImageError, Run, VesaliusError
 from vesalius.core.files import write_atomic
 from vesalius.embedding import open_embeddings
-from vesalius.reporting import Notice, Page, render, scores_markdown, tile
+from vesalius.reporting import Notice, Page, render, scores_markdown
 from vesalius.studies.comparison.clouds import Cloud
 from vesalius.studies.comparison.design import DESIGN, Design
-from vesalius.studies.comparison.likeness import ORIGINAL, likeness
+from vesalius.studies.comparison.likeness import ORIGINAL, Original, likeness
 from vesalius.studies.comparison.shift import shift
+from vesalius.studies.outcome import Outcome
+from vesalius.studies.overrides import override
 from vesalius.studies.recipe import recipe_of
 from vesalius.studies.runner import read_data
-from vesalius.studies.summary import write_scores
+from vesalius.studies.settings import arguments, checked_settings
+from vesalius.studies.summary import tiles, write_scores
 
 
 def compare_folders(
     first: Path,
     second: Path,
+    settings: Sequence[str] = (),
     *,
     paired: bool | None = None,
-    design: Design = DESIGN,
     out: Path | None = None,
-    seed: int = 0,
     device: str = "cpu",
-) -> tuple[str, Run]:
-    """Compare the embeddings in two folders; return the sentence to quote and the Run.
+) -> Run:
+    """Compare the embeddings in two folders, and write a page.
 
     Folders of the same cases are compared row by row (``paired``), others as two clouds. Patients,
     labels and images come from the data that the folders were made of, where they still lie.
+    ``settings`` are those of the test, such as ``permutations=9999``, and ``seed``.
 
     Raises:
-        DataError: the folders do not fit together; patients were asked for and are not known.
+        DataError: the folders do not fit together.
+        RecipeError: a setting is not known, or its value is wrong.
     """
+    given: dict[str, Any] = {}
+    for setting in settings:
+        given = override(given, setting)
+    checked = checked_settings(_compared, given, "compare")
     rows = [open_embeddings(folder) for folder in (first, second)]
     same = set(rows[0].case_ids.tolist()) == set(rows[1].case_ids.tolist())
     paired = same if paired is None else paired
@@ -56,30 +64,41 @@ def compare_folders(
     if paired:
         rows[1] = rows[1].of_cases(rows[0].case_ids)
     notices: list[Notice] = []
-    clouds = [
-        _cloud(folder, own, name, notices)
-        for folder, own, name in zip(
-            (first, second), rows, _names(first, second, rows), strict=True
-        )
-    ]
-    run = Run.open(out or _folder(first, second), {
-        "study": "compare", "first": str(first.absolute()), "second": str(second.absolute()),
-        "paired": paired, "seed": seed, **design.settings(), "by": design.by,
-        "normalise": design.normalise,
-    })  # fmt: skip
-    if paired:
-        outcome = likeness(
-            clouds[0], clouds[1], design=design, original=ORIGINAL, seed=seed, device=device
-        )
-    else:
-        outcome = shift(clouds[0], clouds[1], design=design, seed=seed, device=device)
+    folders = (first, second)
+    named = zip(folders, rows, _names(first, second), strict=True)
+    clouds = [_cloud(folder, own, name, notices) for folder, own, name in named]
+    places = {"first": str(first.absolute()), "second": str(second.absolute())}
+    run = Run.open(
+        out or _folder(first, second), {"study": "compare", **places, "paired": paired, **checked}
+    )
+    outcome = _compared(clouds[0], clouds[1], paired, device, **arguments(_compared, checked))
+    _write(run, clouds, outcome, notices)
+    return run
+
+
+def _compared(
+    first: Cloud,
+    second: Cloud,
+    paired: bool,
+    device: str,
+    *,
+    design: Design = DESIGN,
+    original: Original = ORIGINAL,
+    seed: int = 0,
+) -> Outcome:
+    if not paired:
+        return shift(first, second, design=design, seed=seed, device=device)
+    return likeness(first, second, design=design, original=original, seed=seed, device=device)
+
+
+def _write(run: Run, clouds: list[Cloud], outcome: Outcome, notices: list[Notice]) -> None:
     write_scores(run, outcome.scores)
     page = Page(
         title="comparison",
         study="compare",
         question=f"Do the embeddings of {clouds[0].name} and {clouds[1].name} differ?",
         answer=outcome.answer,
-        tiles=[tile(score, label=name) for name, own in outcome.scores.items() for score in own],
+        tiles=tiles(outcome.scores),
         sections=outcome.sections,
         notices=notices,
         notes=("Research use only: not for diagnosis.",),
@@ -90,15 +109,14 @@ def compare_folders(
     write_atomic(run.file("page.html"), render(page))
     tables = scores_markdown(outcome.scores)
     write_atomic(run.file("scores.md"), f"# {page.question}\n\n{page.answer}\n\n{tables}")
-    return outcome.answer, run
 
 
 def _folder(first: Path, second: Path) -> Path:
     return Path("runs") / f"compare-{first.absolute().name}-{second.absolute().name}"
 
 
-def _names(first: Path, second: Path, rows: list[Embeddings]) -> tuple[str, str]:
-    """Name the clouds by their folders, with the model where that differs."""
+def _names(first: Path, second: Path) -> tuple[str, str]:
+    """Name the clouds by their folders, in full where these have one name."""
     names = first.absolute().name, second.absolute().name
     if names[0] != names[1]:
         return names

@@ -9,7 +9,7 @@ Legend: N cases, D and E widths.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,14 @@ from vesalius.evaluation import (
     rsa,
 )
 from vesalius.reporting import Column, Notice, Section, Table, figures
-from vesalius.studies.comparison.clouds import Cloud, halves
-from vesalius.studies.comparison.design import Design, compared
+from vesalius.reporting.numbers import significant
+from vesalius.studies.comparison.clouds import Cloud
+from vesalius.studies.comparison.controls import CKA, controls
+from vesalius.studies.comparison.design import Design, compared, said_p
 from vesalius.studies.comparison.rotation import rotated
 from vesalius.studies.outcome import Outcome
 
-CKA, NEIGHBOURS = "cka_linear_debiased", "knn_overlap_10"
+NEIGHBOURS = "knn_overlap_10"
 UNALIGNED = (
     "Two encoders have axes that have nothing to do with each other: any test between their clouds "
     "as they stand rejects, even for one model and its own rotation. That p-value answers no "
@@ -73,11 +75,11 @@ def likeness(
     tests = _tests(first, second, design, original, aligning, rng, device)
     name = f"{first.name} against {second.name}"
     sections = [_alike_section(first, second, alike)]
-    sections.append(_test_section(first, second, tests, seed))
+    sections.append(_test_section(first, second, tests, design, seed))
     if noise:
-        sections.append(_controls(first, design, original, noise, rng, device))
+        sections.append(controls(first, design, noise, rng, device))
     scores = [own.as_score() for own in alike]
-    scores += [test.as_score() for kind, test in tests.items() if kind.startswith("pairs")]
+    scores += [test.as_score(label=kind) for kind, test in tests.items()]
     return Outcome(
         scores={name: tuple(scores)},
         sections=tuple(sections),
@@ -146,9 +148,10 @@ def _value(own: Similarity) -> str:
 
 def _alike_section(first: Cloud, second: Cloud, alike: Sequence[Similarity]) -> Section:
     rows = [
-        (MEANINGS[own.name][0], own.as_score(), f"{own.p_value:.3g}", MEANINGS[own.name][1])
+        (MEANINGS[own.name][0], replace(own.as_score(), note=""), f"{own.p_value:.3g}",
+         MEANINGS[own.name][1])
         for own in alike
-    ]
+    ]  # fmt: skip
     return Section(
         f"How alike do {first.name} and {second.name} see the cases?",
         "None of these measures changes when a representation is rotated or scaled. p: how often "
@@ -166,7 +169,9 @@ MEANINGS = {
 }
 
 
-def _test_section(first: Cloud, second: Cloud, tests: dict[str, MMDTest], seed: int) -> Section:
+def _test_section(
+    first: Cloud, second: Cloud, tests: dict[str, MMDTest], design: Design, seed: int
+) -> Section:
     title = "Do the clouds lie apart?"
     if not tests:
         words = (
@@ -181,70 +186,18 @@ def _test_section(first: Cloud, second: Cloud, tests: dict[str, MMDTest], seed: 
         if name == "as first published":  # there the diagonal was left out of biased sums
             value -= 1 / test.n + 1 / test.m
             form = f"{form}, the diagonal left out"
-        floor = " (floor)" if test.on_floor else ""
-        rows.append((name, f"{value:.4g}", f"{test.p_value:.3g}{floor}",
+        rows.append((name, significant(value), said_p(test),
                      f"{test.permutations:,} of {test.units}", form))  # fmt: skip
     table = Table(("Test", "MMD²", Column("p"), "Relabellings", "Form"), rows)
     both = np.concatenate([cloud.embeddings.normalised() for cloud in (first, second)])
     names = [first.name] * len(first) + [second.name] * len(second)
-    picture = figures.embedding_map(
-        both, names, rng=np.random.default_rng(seed),
+    pictures = [figures.embedding_map(
+        both, names, rng=np.random.default_rng(seed), method=method,
         caption="Both encoders' embeddings of the same cases, as they stand.",
-    )  # fmt: skip
+    ) for method in design.maps]  # fmt: skip
     free = tests["free relabelling"]
     null = figures.null_histogram(
         free.null_P, free.mmd2, p_value=free.p_value,
         caption="The free relabelling, as it is often reported.",
     )  # fmt: skip
-    return Section(title, "", [Notice(UNALIGNED, "warning"), table, null, picture])
-
-
-def _controls(
-    first: Cloud,
-    design: Design,
-    original: Original,
-    noise: Sequence[float],
-    rng: np.random.Generator,
-    device: str | None,
-) -> Section:
-    """Return what the same test says where the answer is known: noise added, and nothing done."""
-    clean_ND = first.values(normalise=design.normalise)
-    length = float(np.sqrt((clean_ND.astype(np.float64) ** 2).sum(1).mean()))
-    drawn_ND = rng.standard_normal(clean_ND.shape)
-    drawn_ND *= length / clean_ND.shape[1] ** 0.5
-    groups = first.patients(design.by)
-    rows, mmd, likeness_at = [], {}, {}
-    for level in noise:
-        noisy_ND = (clean_ND + level * drawn_ND).astype(clean_ND.dtype)
-        test = mmd_test(
-            clean_ND, noisy_ND, **design.settings(),
-            estimator="u", paired=True, groups_x=groups, groups_y=groups, rng=rng, device=device,
-        )  # fmt: skip
-        alike = cka(clean_ND, noisy_ND, rng=rng)
-        floor = " (floor)" if test.on_floor else ""
-        rows.append((f"{level:g}", f"{test.mmd2:.3g} [{test.low:.3g}, {test.high:.3g}]",
-                     f"{test.p_value:.3g}{floor}", alike.as_score()))  # fmt: skip
-        mmd[level], likeness_at[level] = test.as_score(), alike.as_score()
-    null = compared(*halves(first, rng), design, rng=rng, device=device)
-    half = (
-        f"Two random halves of {first.name}'s own cases: MMD² {null.mmd2:.3g}, {null.said_p}. "
-        "Nothing differs there, so that p is below 0.05 in 1 of 20 runs."
-    )
-    table = Table(
-        ("Noise, in shares of a typical length", "MMD² against the clean", Column("p"),
-         "CKA with the clean"), rows,
-    )  # fmt: skip
-    return Section(
-        "Controls: noise of known strength, and nothing at all",
-        "Gaussian noise added to the embeddings stands for a model gone wrong. The test must see "
-        "more as the noise grows, and nothing between two halves of one model's cases. Each case "
-        "meets its own noisy copy: pairs are swapped, and the estimator leaves them out.",
-        [
-            table,
-            figures.trend({first.name: mmd}, measure="mmd2", along="noise, share of the length"),
-            figures.trend(
-                {first.name: likeness_at}, measure=CKA, along="noise, share of the length"
-            ),
-            Notice(half),
-        ],
-    )
+    return Section(title, "", [Notice(UNALIGNED, "warning"), table, null, *pictures])

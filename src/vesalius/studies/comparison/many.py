@@ -10,8 +10,9 @@ import numpy as np
 from vesalius.core import DataError
 from vesalius.evaluation import MMDTest, benjamini_hochberg, holm
 from vesalius.reporting import Column, Notice, Section, Table, figures
+from vesalius.reporting.numbers import significant
 from vesalius.studies.comparison.clouds import Cloud, without_shared_patients
-from vesalius.studies.comparison.design import ALPHA, Design, compared
+from vesalius.studies.comparison.design import ALPHA, Design, compared, said_p
 from vesalius.studies.outcome import Context, Outcome
 
 
@@ -31,8 +32,8 @@ def all_pairs(context: Context, clouds: Sequence[Cloud], *, design: Design) -> O
     p_values = [test.p_value for test, _ in found.values()]
     adjusted = zip(holm(p_values), benjamini_hochberg(p_values), strict=True)
     rows = [
-        (f"{clouds[i].name} – {clouds[j].name}", cases, f"{test.mmd2:.3g}",
-         f"{test.p_value:.3g}", f"{by_holm:.3g}", f"{by_bh:.3g}")
+        (f"{clouds[i].name} – {clouds[j].name}", cases, significant(test.mmd2),
+         said_p(test), f"{by_holm:.3g}", f"{by_bh:.3g}")
         for ((i, j), (test, cases)), (by_holm, by_bh) in zip(found.items(), adjusted, strict=True)
     ]  # fmt: skip
     names = [cloud.name for cloud in clouds]

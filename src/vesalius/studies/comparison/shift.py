@@ -9,7 +9,14 @@ import numpy as np
 from vesalius.evaluation import ClassifierTest, MMDTest, classifier_test, power_curve
 from vesalius.reporting import Block, Column, Notice, Section, Table, figures
 from vesalius.studies.comparison.clouds import Cloud, halves, without_shared_patients
-from vesalius.studies.comparison.design import ALPHA, Design, compared, sentence
+from vesalius.studies.comparison.design import (
+    ALPHA,
+    Design,
+    compared,
+    said_p,
+    sentence,
+    with_interval,
+)
 from vesalius.studies.comparison.where import where
 from vesalius.studies.outcome import Outcome
 
@@ -101,7 +108,7 @@ def _table(
         "classifier told to part them",
         f"AUROC {auroc.value:.3f} [{auroc.low:.3f}, {auroc.high:.3f}] on {classifier.n_test:,} "
         "held-out cases",
-        f"{classifier.p_value:.3g}", "logistic regression on one half",
+        said_p(classifier), "logistic regression on one half",
     ))  # fmt: skip
     rows.append((f"control: MMD of two halves of {half.name.removeprefix('one half of ')}",
                  *_row(null)))  # fmt: skip
@@ -113,10 +120,9 @@ def _table(
 
 
 def _row(test: MMDTest) -> tuple[str, str, str]:
-    floor = " (floor)" if test.on_floor else ""
     return (
-        f"{test.mmd2:.3g} [{test.low:.3g}, {test.high:.3g}]",
-        f"{test.p_value:.3g}{floor}",
+        with_interval(test),
+        said_p(test),
         test.form + (", p over all bandwidths" if test.aggregated else ""),
     )
 

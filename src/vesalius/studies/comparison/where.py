@@ -13,9 +13,10 @@ from vesalius.evaluation import (
     mmd_within,
 )
 from vesalius.reporting import Block, Column, Details, Notice, Section, Table, Text, figures
+from vesalius.reporting.numbers import significant
 from vesalius.studies.audit_pictures import shown_id
 from vesalius.studies.comparison.clouds import Cloud
-from vesalius.studies.comparison.design import ALPHA, Design
+from vesalius.studies.comparison.design import ALPHA, Design, said_p, with_interval
 
 PICTURES = 6  # a row of the sheet
 AXES = 8
@@ -39,7 +40,7 @@ def _maps(first: Cloud, second: Cloud, design: Design, seed: int) -> Section:
         figures.embedding_map(
             np.concatenate(values), names, rng=np.random.default_rng(seed), method=method
         )
-        for method in ("tsne", "pca")
+        for method in design.maps
     ]
     return Section(
         "How do the clouds lie?",
@@ -98,7 +99,7 @@ def _labels(first: Cloud, second: Cloud, test: MMDTest, design: Design, seed: in
         blocks += _within(first, second, design, seed)
         shares = label_contributions(test, *classes)
         rows = [
-            (own.label or "not known", own.prevalence_x, own.prevalence_y, f"{own.mmd2:.3g}",
+            (own.label or "not known", own.prevalence_x, own.prevalence_y, significant(own.mmd2),
              own.share)
             for own in shares
         ]  # fmt: skip
@@ -130,12 +131,12 @@ def _within(first: Cloud, second: Cloud, design: Design, seed: int) -> list[Bloc
     except DataError as error:
         return [Notice(f"Not tested within classes: {error}.")]
     rows = [
-        (name, f"{own.n:,} and {own.m:,}", f"{own.mmd2:.3g} [{own.low:.3g}, {own.high:.3g}]",
-         f"{own.p_value:.3g}", f"{within.p_holm[name]:.3g}")
+        (name, f"{own.n:,} and {own.m:,}", with_interval(own),
+         said_p(own), f"{within.p_holm[name]:.3g}")
         for name, own in within.tests.items()
     ]  # fmt: skip
-    rows.append(("all classes together", "", f"{within.mmd2:.3g}",
-                 f"{within.p_value:.3g}{' (floor)' if within.on_floor else ''}", ""))  # fmt: skip
+    rows.append(("all classes together", "", significant(within.mmd2),
+                 said_p(within), ""))  # fmt: skip
     said = (
         "Within classes the clouds differ as well: it is the look, not prevalence alone."
         if within.p_value <= ALPHA
