@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "vesalius"
 FOLDERS = ("core", "data", "encoders", "objectives", "embedding", "training", "evaluation",
-           "explanation", "reporting", "studies")  # fmt: skip
+           "explanation", "segmentation", "reporting", "studies")  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 HEAVY = {"torch", "numpy", "pydantic", "matplotlib", "sklearn", "scipy", "pyarrow", "PIL"}
