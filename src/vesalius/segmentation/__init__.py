@@ -11,24 +11,37 @@ if TYPE_CHECKING:
         SEGMENTING,
         Segmented,
         Segmenter,
+        load_segmenter,
         predict_masks,
         train_segmenter,
+        trusted,
         unet,
     )
 
-_WEAK = ("SEGMENTING", "Segmented", "Segmenter", "predict_masks", "train_segmenter", "unet")
+_HOMES = {
+    "SEGMENTING": "weak",
+    "Segmented": "weak",
+    "Segmenter": "weak",
+    "load_segmenter": "weak",
+    "predict_masks": "weak",
+    "train_segmenter": "weak",
+    "trusted": "weak",
+    "unet": "weak",
+}
 
 __all__ = [
     "SEGMENTING",
     "Segmented",
     "Segmenter",
+    "load_segmenter",
     "predict_masks",
     "train_segmenter",
+    "trusted",
     "unet",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WEAK:
-        return getattr(import_module("vesalius.segmentation.weak"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"vesalius.segmentation.{_HOMES[name]}"), name)

@@ -19,7 +19,8 @@ class Small(nn.Sequential):
             torch.manual_seed(seed)
             super().__init__(
                 nn.Conv2d(channels, 8, 5, padding=2), nn.BatchNorm2d(8), nn.ReLU(),
-                nn.Dropout2d(0.05), nn.Conv2d(8, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 1, 3, padding=1),
+                nn.Dropout2d(0.05), nn.Conv2d(8, 8, 5, padding=2), nn.ReLU(),
+                nn.Conv2d(8, 1, 3, padding=1),
             )  # fmt: skip
 
 

@@ -103,6 +103,16 @@ def test_parts_of_a_batch_learn_what_the_batch_learns(discs, conditions, quick):
     assert all(torch.allclose(one[name], other[name], atol=1e-4) for name in one)
 
 
+def test_half_precision_learns_discs_too(small, discs, conditions, quick, overlap):
+    segmenter = train_segmenter(
+        small, *discs(16), size=SIDE, conditions=conditions,
+        optimisation=replace(quick, epochs=10, precision="bf16"),
+    )  # fmt: skip
+    images, masks = discs(4, seed=1)
+    found = predict_masks(segmenter, images, progress=False)
+    assert np.mean([overlap(f.mask_HW, m) for f, m in zip(found, masks, strict=True)]) > 0.9
+
+
 def test_a_killed_training_ends_bit_identically(small, discs, conditions, quick, tmp_path):
     def train(folder, kill_at=None):
         pid = os.fork()

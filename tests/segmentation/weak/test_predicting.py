@@ -39,7 +39,7 @@ def test_a_mask_lies_where_the_disc_is_also_in_a_stretched_image(overlap):
     (found,) = predict_masks(segmenter_of(Says(4.0), size=96), [image], progress=False)
     assert overlap(found.mask_HW, mask) > 0.9  # a border of half a pixel of the square
     centre, expected = (np.argwhere(own).mean(0) for own in (found.mask_HW, mask))
-    assert np.allclose(centre, expected, atol=0.1)
+    assert np.allclose(centre, expected, atol=0.5)
 
 
 def test_the_mean_and_spread_are_those_of_the_snapshots():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from vesalius.core import ArrayImages, DataError
-from vesalius.segmentation.weak.prepared import normalised, prepared
+from vesalius.segmentation.weak.prepared import normalised, prepared, trusted
 
 
 def made(images, masks, confidence=None, size=16, channels=1):
@@ -48,6 +48,15 @@ def test_cases_without_confidence_are_left_out(discs):
     found = made(images, masks, [1.0, 0.0, 0.5, np.zeros(masks[3].shape)])
     assert found.names == ["image 0", "image 2"]
     assert found.weights_NSS[:, 0, 0].tolist() == [1.0, 0.5]
+
+
+def test_what_is_not_trusted_counts_nothing_case_by_case_and_pixel_by_pixel(discs):
+    images, masks = discs(3)
+    unsure = np.linspace(0, 1, masks[2].size).reshape(masks[2].shape)
+    found = made(images, masks, trusted([0.8, 0.3, unsure], least=0.5))
+    assert found.names == ["image 0", "image 2"]
+    assert (found.weights_NSS[1, :7] == 0).all()
+    assert (found.weights_NSS[1, 9:] >= 0.5).all()
 
 
 def test_grey_images_suit_three_channels_and_colour_suits_one(discs):

@@ -1,32 +1,26 @@
 """A segmenter learns from masks, true or not, in cycles; each cycle leaves a snapshot.
 
-Legend of shapes: B batch, C channels, N cases, S pixels of a side.
+Legend of shapes: B batch, C channels, S pixels of a side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from vesalius.core import DataError, ModelError, TrainingError
 from vesalius.encoders.borrowing import evaluating
 from vesalius.encoders.dual_encoder import weights_hash
-from vesalius.objectives import dice_bce
-from vesalius.segmentation.weak.prepared import Prepared, normalised, prepared, share
+from vesalius.segmentation.weak.prepared import prepared
+from vesalius.segmentation.weak.task import MaskTask
 from vesalius.training import Conditions, Fit, Optimisation, fit
-from vesalius.training.augment import draw_jitter, jitter, moved
-from vesalius.training.running import Batch, Features
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SEGMENTING = Optimisation(
     epochs=60, batch_size=16, learning_rate=1e-3, weight_decay=1e-2, clip=12.0
@@ -37,13 +31,13 @@ SEGMENTING = Optimisation(
 class Segmenter:
     """What was learnt: a network a cycle, all at one side and with as many channels.
 
-    ``fits`` tell how each cycle went.
+    ``fits`` tell how each cycle went, where it was trained here.
     """
 
     snapshots: tuple[nn.Module, ...]
     size: int
     channels: int
-    fits: tuple[Fit, ...]
+    fits: tuple[Fit, ...] = ()
 
 
 def train_segmenter(
@@ -72,7 +66,8 @@ def train_segmenter(
         images: uint8, (H, W) or (H, W, 3), each of its own size; a list or an image column.
         masks: bool or uint8 (0 is outside), each of its image's size.
         confidence: for each case a number in [0, 1], or a map of numbers, by which it counts; 0 is
-            ignored, and cases that are 0 everywhere are left out. None: all count 1.
+            ignored, and cases that are 0 everywhere are left out (:func:`trusted` makes what is
+            small 0). None: all count 1.
         validation: images and masks on which the epoch of each cycle is chosen. None: the training
             cases without augmentation, which cannot tell what was learnt by heart.
         size: the side of the square to which images are stretched.
@@ -87,97 +82,61 @@ def train_segmenter(
     epochs = optimisation.epochs
     if not 1 <= checkpoints <= epochs:
         raise TrainingError(f"checkpoints is {checkpoints}, not within 1 and {epochs} epochs")
-    channels = _channels(model, size)
+    channels = channels_of(model, size)
     train = prepared(images, masks, confidence, size=size, channels=channels)
     if not (train.truths_NSS * train.weights_NSS).any():
         raise DataError(f"no mask of {len(train)} cases has a pixel inside that counts")
     checked = (
         train if validation is None else prepared(*validation, None, size=size, channels=channels)
     )
-    learner, fits, snapshots = deepcopy(model), [], []
     settings = {
         "task": "segment",
         "model": type(model).__name__,
         "size": size,
         "augment": augment,
+        "cycles": checkpoints,
         "train_cases": train.fingerprint(),
         "validation_cases": checked.fingerprint(),
     }
-    for cycle, length in enumerate(_lengths(epochs, checkpoints), start=1):
-        task = _Masks(
-            module=learner,
-            splits={"train": train, "validation": checked},
-            augment=augment,
-            learning_rate=optimisation.learning_rate,
-            settings={**settings, "cycle": cycle, "start": weights_hash(learner)},
-        )
-        own = replace(
+    task = MaskTask(
+        module=deepcopy(model),
+        splits={"train": train, "validation": checked},
+        augment=augment,
+        learning_rate=optimisation.learning_rate,
+        settings=settings,
+    )
+    found = [
+        _cycle(task, cycle, length, optimisation, conditions)
+        for cycle, length in enumerate(_lengths(epochs, checkpoints), start=1)
+    ]
+    snapshots, fits = zip(*found, strict=True)
+    return Segmenter(snapshots, size, channels, fits)
+
+
+def _cycle(
+    task: MaskTask, cycle: int, epochs: int, optimisation: Optimisation, conditions: Conditions
+) -> tuple[nn.Module, Fit]:
+    """Train on from where the weights are; return a copy of the network, and how it went."""
+    start = {"cycle": cycle, "start": weights_hash(task.module)}
+    seed = np.random.SeedSequence([conditions.seed, cycle]).generate_state(1)[0]
+    went = fit(
+        replace(task, settings={**task.settings, **start}),
+        optimisation=replace(optimisation, epochs=epochs),
+        conditions=replace(
             conditions,
-            folder=Path(conditions.folder) / f"cycle-{cycle}",
-            seed=_seed(conditions.seed, cycle),
-        )
-        fits.append(fit(task, optimisation=replace(optimisation, epochs=length), conditions=own))
-        snapshots.append(deepcopy(learner).eval())
-    return Segmenter(tuple(snapshots), size, channels, tuple(fits))
+            folder=cycle_folder(conditions.folder, cycle),
+            seed=int(seed),  # no two cycles see one order
+        ),
+    )
+    return deepcopy(task.module).eval(), went
 
 
-@dataclass(slots=True)
-class _Masks:
-    """The task of the loop: each image gets its mask."""
+def channels_of(model: nn.Module, size: int) -> int:
+    """Return how many channels a model takes, after one empty image of the size went through.
 
-    module: nn.Module
-    splits: dict[str, Prepared]
-    augment: bool
-    learning_rate: float
-    settings: dict[str, Any]
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        return {name: len(cases) for name, cases in self.splits.items()}
-
-    def parameters(self) -> list[tuple[nn.Parameter, float]]:
-        return [(parameter, self.learning_rate) for parameter in self.module.parameters()]
-
-    def batches(self, split: str, groups: Sequence[NDArray[np.integer]]) -> Iterator[Batch]:
-        for rows_B in groups:
-            yield rows_B, self.splits[split].pixels_NCSS[rows_B]
-
-    def draws(self, rows: NDArray[np.integer], generator: torch.Generator) -> Tensor | None:
-        return draw_jitter(len(rows), generator) if self.augment else None
-
-    def features(self, split: str, batch: Batch, draws: Tensor | None) -> Features:
-        """Return the logits, and truths and weights moved as the images were."""
-        rows_B, pixels_BCSS = batch
-        device, cases = next(self.module.parameters()).device, self.splits[split]
-        inputs_BCSS = normalised(pixels_BCSS.to(device, non_blocking=True))
-        truths_BSS, weights_BSS = (
-            values_NSS[rows_B].to(device, non_blocking=True).float()
-            for values_NSS in (cases.truths_NSS, cases.weights_NSS)
-        )
-        if draws is not None:
-            inputs_BCSS = jitter(inputs_BCSS, draws)
-            said_B2SS = torch.stack([truths_BSS * weights_BSS, weights_BSS], dim=1)
-            said_BSS, weights_BSS = moved(said_B2SS, draws, beyond="zeros").unbind(1)
-            truths_BSS = share(said_BSS, weights_BSS)
-        logits_BSS = self.module(inputs_BCSS)[:, 0]
-        return {"logits": logits_BSS, "truths": truths_BSS, "weights": weights_BSS}
-
-    def objective(
-        self, split: str, rows: NDArray[np.integer], features: Features
-    ) -> tuple[Tensor, float]:
-        truths_BSS, weights_BSS = features["truths"].detach(), features["weights"].detach()
-        loss = dice_bce(features["logits"], truths_BSS, weights_BSS)
-        return loss, weights_BSS.mean((1, 2)).sum().item()
-
-    def after_step(self) -> None:
-        """Nothing: no parameter here has a bound."""
-
-    def case_ids(self, split: str, rows: NDArray[np.integer]) -> list[str]:
-        return [self.splits[split].names[row] for row in rows]
-
-
-def _channels(model: nn.Module, size: int) -> int:
-    """Return how many channels the model takes, after one empty image of the size went through."""
+    Raises:
+        ModelError: it does not take images of this size, or gives no logit for each pixel.
+    """
     first = next((part for part in model.modules() if isinstance(part, nn.Conv2d)), None)
     channels = 0 if first is None else first.in_channels
     if channels not in (1, 3):
@@ -198,6 +157,11 @@ def _channels(model: nn.Module, size: int) -> int:
     return channels
 
 
+def cycle_folder(folder: str | Path, cycle: int) -> Path:
+    """Return where a cycle, counted from 1, keeps its checkpoints."""
+    return Path(folder) / f"cycle-{cycle}"
+
+
 def _lengths(epochs: int, cycles: int) -> list[int]:
     """Return the epochs of each cycle, as even as they can be.
 
@@ -205,8 +169,3 @@ def _lengths(epochs: int, cycles: int) -> list[int]:
     [4, 3, 3]
     """
     return [len(part) for part in np.array_split(np.arange(epochs), cycles)]
-
-
-def _seed(seed: int, cycle: int) -> int:
-    """Return a cycle's own seed: no two cycles see one order."""
-    return int(np.random.SeedSequence([seed, cycle]).generate_state(1)[0])

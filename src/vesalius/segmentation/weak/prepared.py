@@ -6,6 +6,7 @@ Legend of shapes: B batch, C channels, H W pixels of the original, N cases, S pi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,6 +21,8 @@ from vesalius.core import DataError
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
     from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,9 +83,21 @@ def prepared(
         pixels.append(own)
         truths.append(share(said_SS, weight_SS).half())
         weights.append(weight_SS.clamp(0, 1).half())
+    if len(names) < len(images):
+        log.info("%d of %d cases have no confidence and are left out", len(images) - len(names),
+                 len(images))  # fmt: skip
     if not names:
         raise DataError(f"none of {len(images)} cases has a confidence above 0")
     return Prepared(names, torch.stack(pixels), torch.stack(truths), torch.stack(weights))
+
+
+def trusted(confidence: Sequence[Any], *, least: float) -> list[np.ndarray]:
+    """Return the confidence of each case or pixel, 0 where it is below ``least`` or no number.
+
+    >>> [float(own) for own in trusted([0.9, 0.4, float("nan")], least=0.5)]
+    [0.9, 0.0, 0.0]
+    """
+    return [np.where(np.asarray(own) >= least, own, 0.0) for own in confidence]
 
 
 def at_size(image: Any, name: str, *, size: int, channels: int) -> UInt8[Tensor, "C S S"]:
