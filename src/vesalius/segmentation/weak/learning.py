@@ -86,25 +86,18 @@ def train_segmenter(
     train = prepared(images, masks, confidence, size=size, channels=channels)
     if not (train.truths_NSS * train.weights_NSS).any():
         raise DataError(f"no mask of {len(train)} cases has a pixel inside that counts")
-    checked = (
-        train if validation is None else prepared(*validation, None, size=size, channels=channels)
-    )
+    splits = {"train": train, "validation": train}
+    if validation is not None:
+        splits["validation"] = prepared(*validation, None, size=size, channels=channels)
     settings = {
         "task": "segment",
         "model": type(model).__name__,
         "size": size,
         "augment": augment,
         "cycles": checkpoints,
-        "train_cases": train.fingerprint(),
-        "validation_cases": checked.fingerprint(),
+        **{f"{name}_cases": cases.fingerprint() for name, cases in splits.items()},
     }
-    task = MaskTask(
-        module=deepcopy(model),
-        splits={"train": train, "validation": checked},
-        augment=augment,
-        learning_rate=optimisation.learning_rate,
-        settings=settings,
-    )
+    task = MaskTask(deepcopy(model), splits, augment, optimisation.learning_rate, settings)
     found = [
         _cycle(task, cycle, length, optimisation, conditions)
         for cycle, length in enumerate(_lengths(epochs, checkpoints), start=1)
