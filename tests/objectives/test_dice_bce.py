@@ -95,3 +95,14 @@ def test_shapes_that_differ_are_named():
     logits, truths, weights = draw()
     with pytest.raises(ValueError, match=r"\(3, 4, 5\).*\(3, 4, 4\).*three equal shapes"):
         dice_bce(logits, truths[..., :4], weights)
+
+
+def test_one_image_costs_what_segmentation_models_pytorch_says():
+    losses = pytest.importorskip("segmentation_models_pytorch.losses")
+    logits, truths, _ = (values[:1].float() for values in draw())
+    dice = losses.DiceLoss("binary", smooth=0.5)(  # of half the sums
+        logits[:, None], truths[:, None]
+    )
+    entropy = losses.SoftBCEWithLogitsLoss()(logits[:, None], truths[:, None])
+    found = dice_bce(logits, truths, torch.ones_like(truths))
+    assert float(found) == pytest.approx(float(dice + entropy), abs=1e-5)
