@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vesalius.evaluation.bootstrap import Interval, bootstrap, bootstrap_each
     from vesalius.evaluation.calibration import Reliability, ece, reliability
+    from vesalius.evaluation.case_differences import case_differences
+    from vesalius.evaluation.case_values import CaseValues, case_scores
     from vesalius.evaluation.classification import classification
     from vesalius.evaluation.compare import compare
     from vesalius.evaluation.comparison import Comparison
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
     from vesalius.evaluation.knn import knn
     from vesalius.evaluation.ledger import read_ledger, read_ledgers, write_ledger
     from vesalius.evaluation.linear_probe import linear_probe
+    from vesalius.evaluation.localisation.controls import (
+        box_area,
+        centre_gaussian,
+        localisation_controls,
+        random_map,
+    )
+    from vesalius.evaluation.localisation.located import Located
+    from vesalius.evaluation.localisation.regions import reference
+    from vesalius.evaluation.localisation.scoring import localisation_values
     from vesalius.evaluation.measures import MEASURES
     from vesalius.evaluation.multiplicity import benjamini_hochberg, holm
     from vesalius.evaluation.paired import paired_difference, paired_permutation
@@ -34,8 +45,10 @@ if TYPE_CHECKING:
     from vesalius.evaluation.zero_shot import zero_shot
 
 _HOME = {
+    "CaseValues": "case_values",
     "Comparison": "comparison",
     "Interval": "bootstrap",
+    "Located": "localisation.located",
     "MEASURES": "measures",
     "MMDTest": "two_sample.result",
     "Reliability": "calibration",
@@ -43,7 +56,11 @@ _HOME = {
     "benjamini_hochberg": "multiplicity",
     "bootstrap": "bootstrap",
     "bootstrap_each": "bootstrap",
+    "box_area": "localisation.controls",
     "caption_groups": "retrieval",
+    "case_differences": "case_differences",
+    "case_scores": "case_values",
+    "centre_gaussian": "localisation.controls",
     "choose_thresholds": "thresholds",
     "classification": "classification",
     "compare": "compare",
@@ -52,14 +69,18 @@ _HOME = {
     "false_negative_rate": "false_negatives",
     "holm": "multiplicity",
     "knn": "knn",
-    "linear_probe": "linear_probe",
     "known_prompts": "prompts",
+    "linear_probe": "linear_probe",
     "load_prompts": "prompts",
+    "localisation_controls": "localisation.controls",
+    "localisation_values": "localisation.scoring",
     "mmd_test": "two_sample.mmd",
     "paired_difference": "paired",
     "paired_permutation": "paired",
+    "random_map": "localisation.controls",
     "read_ledger": "ledger",
     "read_ledgers": "ledger",
+    "reference": "localisation.regions",
     "reliability": "calibration",
     "retrieval": "retrieval",
     "separability": "separability",
@@ -69,16 +90,22 @@ _HOME = {
 }
 
 __all__ = [
-    "MEASURES",
+    "CaseValues",
     "Comparison",
     "Interval",
+    "Located",
+    "MEASURES",
     "MMDTest",
     "Reliability",
     "apply_temperature",
     "benjamini_hochberg",
     "bootstrap",
     "bootstrap_each",
+    "box_area",
     "caption_groups",
+    "case_differences",
+    "case_scores",
+    "centre_gaussian",
     "choose_thresholds",
     "classification",
     "compare",
@@ -87,14 +114,18 @@ __all__ = [
     "false_negative_rate",
     "holm",
     "knn",
-    "linear_probe",
     "known_prompts",
+    "linear_probe",
     "load_prompts",
+    "localisation_controls",
+    "localisation_values",
     "mmd_test",
     "paired_difference",
     "paired_permutation",
+    "random_map",
     "read_ledger",
     "read_ledgers",
+    "reference",
     "reliability",
     "retrieval",
     "separability",
