@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from vesalius.evaluation.paired import paired_difference, paired_permutation
     from vesalius.evaluation.prompts import known_prompts, load_prompts
     from vesalius.evaluation.retrieval import caption_groups, retrieval
+    from vesalius.evaluation.segmentation.scoring import Segmented, segmentation_values
     from vesalius.evaluation.separability import separability
     from vesalius.evaluation.temperature import apply_temperature, temperature_scaling
     from vesalius.evaluation.thresholds import choose_thresholds
@@ -52,6 +53,7 @@ _HOME = {
     "MEASURES": "measures",
     "MMDTest": "two_sample.result",
     "Reliability": "calibration",
+    "Segmented": "segmentation.scoring",
     "apply_temperature": "temperature",
     "benjamini_hochberg": "multiplicity",
     "bootstrap": "bootstrap",
@@ -83,6 +85,7 @@ _HOME = {
     "reference": "localisation.regions",
     "reliability": "calibration",
     "retrieval": "retrieval",
+    "segmentation_values": "segmentation.scoring",
     "separability": "separability",
     "temperature_scaling": "temperature",
     "write_ledger": "ledger",
@@ -97,6 +100,7 @@ __all__ = [
     "MEASURES",
     "MMDTest",
     "Reliability",
+    "Segmented",
     "apply_temperature",
     "benjamini_hochberg",
     "bootstrap",
@@ -128,6 +132,7 @@ __all__ = [
     "reference",
     "reliability",
     "retrieval",
+    "segmentation_values",
     "separability",
     "temperature_scaling",
     "write_ledger",
