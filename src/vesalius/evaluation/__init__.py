@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vesalius.evaluation.compare import compare
     from vesalius.evaluation.comparison import Comparison
     from vesalius.evaluation.delong import delong
+    from vesalius.evaluation.faithfulness import Explained, deletion_insertion, faithfulness_values
     from vesalius.evaluation.false_negatives import false_negative_rate
     from vesalius.evaluation.knn import knn
     from vesalius.evaluation.ledger import read_ledger, read_ledgers, write_ledger
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from vesalius.evaluation.multiplicity import benjamini_hochberg, holm
     from vesalius.evaluation.paired import paired_difference, paired_permutation
     from vesalius.evaluation.prompts import known_prompts, load_prompts
+    from vesalius.evaluation.randomisation import randomisation_similarity
     from vesalius.evaluation.retrieval import caption_groups, retrieval
     from vesalius.evaluation.segmentation.scoring import Segmented, segmentation_values
     from vesalius.evaluation.separability import separability
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 _HOME = {
     "CaseValues": "case_values",
     "Comparison": "comparison",
+    "Explained": "faithfulness",
     "Interval": "bootstrap",
     "Located": "localisation.located",
     "MEASURES": "measures",
@@ -66,8 +69,10 @@ _HOME = {
     "choose_thresholds": "thresholds",
     "classification": "classification",
     "compare": "compare",
+    "deletion_insertion": "faithfulness",
     "delong": "delong",
     "ece": "calibration",
+    "faithfulness_values": "faithfulness",
     "false_negative_rate": "false_negatives",
     "holm": "multiplicity",
     "knn": "knn",
@@ -80,6 +85,7 @@ _HOME = {
     "paired_difference": "paired",
     "paired_permutation": "paired",
     "random_map": "localisation.controls",
+    "randomisation_similarity": "randomisation",
     "read_ledger": "ledger",
     "read_ledgers": "ledger",
     "reference": "localisation.regions",
@@ -95,6 +101,7 @@ _HOME = {
 __all__ = [
     "CaseValues",
     "Comparison",
+    "Explained",
     "Interval",
     "Located",
     "MEASURES",
@@ -113,8 +120,10 @@ __all__ = [
     "choose_thresholds",
     "classification",
     "compare",
+    "deletion_insertion",
     "delong",
     "ece",
+    "faithfulness_values",
     "false_negative_rate",
     "holm",
     "knn",
@@ -127,6 +136,7 @@ __all__ = [
     "paired_difference",
     "paired_permutation",
     "random_map",
+    "randomisation_similarity",
     "read_ledger",
     "read_ledgers",
     "reference",
