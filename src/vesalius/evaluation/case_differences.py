@@ -5,6 +5,7 @@ Legend: N rows (case × finding), F findings, G patients, R replicates or swaps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import nan
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from vesalius.core.errors import DataError, unknown
-from vesalius.evaluation.bootstrap import block_rows, bootstrap_each
+from vesalius.evaluation.bootstrap import Interval, block_rows, bootstrap_each
 from vesalius.evaluation.case_values import CaseValues, finding_means, rows_of_findings
 from vesalius.evaluation.compare import CORRECTIONS
 from vesalius.evaluation.comparison import Comparison
@@ -50,13 +51,8 @@ def case_differences(
     values_2N = np.stack([first.column(measure), second.column(measure)])
     known_N = ~np.isnan(values_2N).any(0)
     there_NF = rows_of_findings(first)[:, first.measures.index(measure)] & known_N[:, None]
-    difference_N = np.where(known_N, values_2N[0] - values_2N[1], 0.0)
-    every = np.ones((1, len(first)))
-    means_2 = [finding_means(np.nan_to_num(own_N), there_NF)(every)[0] for own_N in values_2N]
-    differences = finding_means(difference_N, there_NF)
-    points = differences(every)[0]
-    p_values = _swapped(difference_N, there_NF, first, permutations, np.random.default_rng(seed))
-    adjusted_F = CORRECTIONS[correction](p_values[1:])
+    values_2N = np.where(known_N, values_2N, 0.0)
+    differences = finding_means(values_2N[0] - values_2N[1], there_NF)
     intervals = bootstrap_each(
         differences,
         first.clusters,
@@ -64,39 +60,58 @@ def case_differences(
         confidence=confidence,
         rng=np.random.default_rng(seed),
     )
-    names = first.method or "first", second.method or "second"
-    unknown_patients = PATIENTS_UNKNOWN if first.patient_ids is None else ""
-    found = [
-        Comparison(
-            measure if label else f"macro_{measure}",
-            *names,
-            float(mine),
-            float(theirs),
-            float(point),
-            interval.low,
-            interval.high,
-            p_value=float(p),
-            test=f"paired permutation, {permutations:,} swaps of patients",
-            label=label,
-            n=len(np.unique(first.case_ids[row_N])),
-            clusters=len(np.unique(first.clusters[row_N])),
-            confidence=confidence,
-            note=join(interval.note, unknown_patients),
-        )
-        for mine, theirs, point, interval, p, label, row_N in zip(
-            *means_2,
-            points,
-            intervals,
-            p_values,
-            ["", *first.finding_names],
-            [there_NF.any(1), *there_NF.T],
-            strict=True,
-        )
-    ]
-    adjusted = zip(found[1:], adjusted_F, strict=True)
+    empty = Comparison(
+        measure,
+        first.method or "first",
+        second.method or "second",
+        *(nan, nan, nan),
+        test=f"paired permutation, {permutations:,} swaps of patients",
+        confidence=confidence,
+        note=PATIENTS_UNKNOWN if first.patient_ids is None else "",
+    )
+    macro, *found = _filled(empty, first, there_NF, values_2N, intervals)
+    rng = np.random.default_rng(seed)
+    p_macro, *p_F = _swapped(values_2N[0] - values_2N[1], there_NF, first, permutations, rng)
+    adjusted = zip(found, p_F, CORRECTIONS[correction](p_F), strict=True)
     return [
-        found[0],
-        *(replace(one, p_adjusted=float(p), correction=correction) for one, p in adjusted),
+        replace(macro, measure=f"macro_{measure}", p_value=float(p_macro)),
+        *(
+            replace(one, p_value=float(p), p_adjusted=float(more), correction=correction)
+            for one, p, more in adjusted
+        ),
+    ]
+
+
+def _filled(
+    empty: Comparison,
+    table: CaseValues,
+    there_NF: Bool[np.ndarray, "N F"],
+    values_2N: Float[np.ndarray, "2 N"],
+    intervals: Sequence[Interval],
+) -> list[Comparison]:
+    """Return the comparison of all findings and of each, with values and interval."""
+    every = np.ones((1, len(table)))
+    firsts, seconds, points = (
+        finding_means(own_N, there_NF)(every)[0]
+        for own_N in (*values_2N, values_2N[0] - values_2N[1])
+    )
+    labels, rows = ["", *table.finding_names], [there_NF.any(1), *there_NF.T]
+    return [
+        replace(
+            empty,
+            first_value=float(mine),
+            second_value=float(theirs),
+            difference=float(point),
+            low=interval.low,
+            high=interval.high,
+            label=label,
+            n=len(np.unique(table.case_ids[row_N])),
+            clusters=len(np.unique(table.clusters[row_N])),
+            note=join(interval.note, empty.note),
+        )
+        for mine, theirs, point, interval, label, row_N in zip(
+            firsts, seconds, points, intervals, labels, rows, strict=True
+        )
     ]
 
 

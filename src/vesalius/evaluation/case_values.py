@@ -9,7 +9,7 @@ Legend: N rows (case × finding), K measures, F findings, R replicates.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import nan
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vesalius.core.errors import DataError, unknown
 from vesalius.core.rows import check_ids, check_lengths
 from vesalius.core.score import Score
-from vesalius.evaluation.bootstrap import WeightedMeasure, bootstrap_each
+from vesalius.evaluation.bootstrap import Interval, WeightedMeasure, bootstrap_each
 from vesalius.evaluation.panel import PATIENTS_UNKNOWN, join, macro_note
 from vesalius.evaluation.ranking import ratio
 
@@ -138,12 +138,11 @@ def case_scores(
     macro_pointing_game 0.750 [0.500, 1.000] (n=4)
     pointing_game Mass 0.750 [0.500, 1.000] (n=4)
     """
-    names, there_NKF = table.finding_names, rows_of_findings(table)
+    there_NKF = rows_of_findings(table)
     scores = []
     for k, measure in enumerate(table.measures):
-        there_NF, value_N = there_NKF[:, k], np.nan_to_num(table.values_NK[:, k])
-        means = finding_means(value_N, there_NF)
-        points = means(np.ones((1, len(table))))[0]
+        there_NF = there_NKF[:, k]
+        means = finding_means(np.nan_to_num(table.values_NK[:, k]), there_NF)
         intervals = bootstrap_each(
             means,
             table.clusters,
@@ -151,34 +150,33 @@ def case_scores(
             confidence=confidence,
             rng=np.random.default_rng(seed),
         )
-        notes = [_note(table, measure, name) for name in names]
-        lacks = ["" if own_N.any() else "no case" for own_N in there_NF.T]
-        labels = ["", *names]
-        rows = [there_NF.any(1), *there_NF.T]
-        remarks = [join(macro_note(names, lacks), table.notes.get((measure, ""), "")), *notes]
-        for value, interval, label, row_N, remark in zip(
-            points, intervals, labels, rows, remarks, strict=True
-        ):
-            scores.append(
-                Score(
-                    measure if label else f"macro_{measure}",
-                    float(value),
-                    interval.low,
-                    interval.high,
-                    n=len(np.unique(table.case_ids[row_N])),
-                    protocol=table.protocol,
-                    label=label,
-                    clusters=len(np.unique(table.clusters[row_N])),
-                    confidence=confidence,
-                    redrawn=interval.redrawn,
-                    note=join(
-                        interval.note,
-                        remark,
-                        PATIENTS_UNKNOWN if table.patient_ids is None else "",
-                    ),
-                )
+        values = means(np.ones((1, len(table))))[0].tolist()
+        labels, rows = ["", *table.finding_names], [there_NF.any(1), *there_NF.T]
+        for value, interval, label, row_N in zip(values, intervals, labels, rows, strict=True):
+            remark = (
+                _note(table, measure, label) if label else _macro_note(table, measure, there_NF)
             )
+            one = _score(table, interval, row_N, remark)
+            name = measure if label else f"macro_{measure}"
+            scores.append(replace(one, name=name, label=label, value=value, confidence=confidence))
     return scores
+
+
+def _score(
+    table: CaseValues, interval: Interval, row_N: Bool[np.ndarray, "N"], remark: str
+) -> Score:
+    """Return a score without its name and value, which rests on the given rows."""
+    return Score(
+        "",
+        nan,
+        interval.low,
+        interval.high,
+        n=len(np.unique(table.case_ids[row_N])),
+        protocol=table.protocol,
+        clusters=len(np.unique(table.clusters[row_N])),
+        redrawn=interval.redrawn,
+        note=join(interval.note, remark, PATIENTS_UNKNOWN if table.patient_ids is None else ""),
+    )
 
 
 def rows_of_findings(table: CaseValues) -> Bool[np.ndarray, "N K F"]:
@@ -212,3 +210,8 @@ def _note(table: CaseValues, measure: str, finding: str) -> str:
         f"{without} cases without a reference left out" if without else "",
         table.notes.get((measure, finding), ""),
     )
+
+
+def _macro_note(table: CaseValues, measure: str, there_NF: Bool[np.ndarray, "N F"]) -> str:
+    lacks = ["" if own_N.any() else "no case" for own_N in there_NF.T]
+    return join(macro_note(table.finding_names, lacks), table.notes.get((measure, ""), ""))

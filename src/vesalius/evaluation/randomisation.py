@@ -1,4 +1,4 @@
-"""Does a map change when the model's weights are made random? One that does not shows the image only.
+"""Does a map change when the model's weights are made random? If not, it shows the image alone.
 
 The weights are made random by whoever holds the model, layer after layer from the top (cascading
 randomisation); here the maps before and after are compared.
