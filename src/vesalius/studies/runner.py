@@ -107,7 +107,7 @@ def run_study(
             progress=progress and first,
         )
         outcomes: list[tuple[str, Outcome]] = []
-        last = len(stages(recipe)) - len(recipe.evaluate)
+        last = len(stages(recipe)) - len(recipe.evaluate) - len(recipe.explain)
         context = _through(stages(recipe)[:last], context, outcomes)
 
         def finish() -> None:
@@ -139,7 +139,7 @@ def stages(recipe: Recipe) -> list[Stage]:
         for name, settings in trainings.items()
         if settings is not None
     ]
-    return [*first, *recipe.adapt, *recipe.compare, *recipe.evaluate]
+    return [*first, *recipe.adapt, *recipe.compare, *recipe.evaluate, *recipe.explain]
 
 
 def data_seed(recipe: Recipe) -> int:
