@@ -88,4 +88,5 @@ def measure(name: str) -> Measure:
 
 def _inside(title: str) -> str:
     """Return a title as it is written inside a longer one: acronyms stay as they are."""
-    return title[:1].lower() + title[1:] if title[1:2].islower() else title
+    first = title.partition(" ")[0]
+    return title[:1].lower() + title[1:] if first[1:].islower() else title

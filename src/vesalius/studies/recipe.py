@@ -41,7 +41,10 @@ COMPARISONS = {
     "groups": "vesalius.studies.comparison.groups:groups",
     "sources": "vesalius.studies.comparison.sources:sources",
 }
-EXPLANATIONS = {"agreement": "vesalius.studies.explaining.agreement:agreement"}
+EXPLANATIONS = {
+    "agreement": "vesalius.studies.explaining.agreement:agreement",
+    "maps": "vesalius.studies.explaining.maps:maps",
+}
 OF_EVERY_READER = ("reader", "root", "limit", "findings")
 """``limit`` keeps so many cases; ``findings`` reads labels from the texts, doubt as it names."""
 PRETRAIN = "vesalius.studies.pretrain:pretrain"
