@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,7 +63,7 @@ def explain(
         )
     plain = {
         "study": "explain",
-        "question": f"Where does {model} look?",
+        "question": f"Where does {Path(model).name} look?",
         "data": {"reader": reader, "root": folder},
         "split": {"no_patient_id": True},  # nothing is learnt: who is in which split plays no part
         "model": {"name": model},
