@@ -21,7 +21,8 @@ def otsu(
 ) -> Bool[np.ndarray, "H W"]:
     """Return the pixels above the threshold of Otsu 1979, from a histogram of a map's values.
 
-    The threshold is the centre of the last bin below the cut. Without bins this is
+    The threshold is the edge between two bins, so that no bin is torn (scikit-image returns the
+    centre of the bin below it). Without bins this is
     :func:`~vesalius.segmentation.refine.kmeans.kmeans`. The image is not looked at.
 
     Raises:
@@ -42,4 +43,5 @@ def otsu(
     below_B, sums_B = np.cumsum(counts_B)[:-1], np.cumsum(counts_B * centres_B)
     above_B = heat_HW.size - below_B
     gap_B = (sums_B[-1] - sums_B[:-1]) / above_B - sums_B[:-1] / below_B  # the ends are never empty
-    return np.asarray(unit_HW > centres_B[int((below_B * above_B * gap_B**2).argmax())])
+    cut = int((below_B * above_B * gap_B**2).argmax())
+    return np.asarray(unit_HW >= edges_B[cut + 1])
