@@ -29,9 +29,7 @@ def brute_mean_field(foreground_HW, image, *, iterations, gaussian_sxy, gaussian
             apart = (places[i][0] - places[j][0]) ** 2 + (places[i][1] - places[j][1]) ** 2
             unlike = ((colours[i] - colours[j]) ** 2).sum()
             near[i, j] = np.exp(-apart / (2 * gaussian_sxy**2))
-            alike[i, j] = np.exp(
-                -apart / (2 * bilateral_sxy**2) - unlike / (2 * bilateral_srgb**2)
-            )
+            alike[i, j] = np.exp(-apart / (2 * bilateral_sxy**2) - unlike / (2 * bilateral_srgb**2))
     kernels = []
     for weight, kernel in ((gaussian_compat, near), (bilateral_compat, alike)):
         scale = 1 / np.sqrt(kernel.sum(1))
@@ -79,7 +77,7 @@ def test_the_mask_follows_the_edges_of_the_image():
     truth_HW = image == 160
     mask_HW = dense_crf(heat_HW, image)
     assert (mask_HW & truth_HW).sum() / (mask_HW | truth_HW).sum() > 0.99
-    assert ((heat_HW > 0.5) & truth_HW).sum() / ((heat_HW > 0.5) | truth_HW).sum() < 0.6
+    assert ((heat_HW > 0.5) & truth_HW).sum() / ((heat_HW > 0.5) | truth_HW).sum() < 0.65
 
 
 def test_no_neighbours_leave_the_map_as_it_is():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vesalius.core.errors import RecipeError
-from vesalius.segmentation.refine.checked import checked_map, is_flat
+from vesalius.segmentation.checked import checked_map, is_flat
 
 if TYPE_CHECKING:
     from jaxtyping import Bool

@@ -1,4 +1,4 @@
-"""What a refiner is given, made sure of.
+"""What a refiner or a segmenter is given, made sure of.
 
 Legend of shapes: H W pixels.
 """
