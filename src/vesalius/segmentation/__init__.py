@@ -1,7 +1,8 @@
 """From where a model looked to what is meant: heatmap, mask, prompts, mask.
 
 ``REFINERS`` make a mask of a heatmap; :func:`boxes_of` and :func:`points_of` make prompts of the
-mask; ``PROMPTED`` and the SAM family (:func:`load_sam`) make masks of the prompts. Importing this folder imports no torch.
+mask; ``PROMPTED`` and the SAM family (:func:`load_sam`) make masks of the prompts.
+Importing this folder imports no torch.
 """
 
 from vesalius.segmentation.prompted import PROMPTED, load_sam, random_walker

@@ -58,8 +58,15 @@ def example(*shape, seed=0, greys=None):
 
 
 @pytest.mark.parametrize("shape", [(9, 12), (12, 9, 3), (1, 7), (10, 1, 3)])
-@pytest.mark.parametrize("settings", [{}, {"bilateral_sxy": 2.0, "iterations": 3},
-                                      {"gaussian_compat": 0.0}, {"bilateral_compat": 0.0}])  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"bilateral_sxy": 2.0, "iterations": 3},
+        {"gaussian_compat": 0.0},
+        {"bilateral_compat": 0.0},
+    ],
+)
 def test_the_mean_field_is_the_sum_over_all_pairs(shape, settings):
     heat_HW, image = example(*shape)
     settings = MEDCLIP_SAM | settings

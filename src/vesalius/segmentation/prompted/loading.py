@@ -38,7 +38,7 @@ PIXELS = ("preprocessor_config.json", "processor_config.json")
 def load_sam(
     name: str | Path, *, weights_dir: str | Path | None = None, device: str = "cpu"
 ) -> Sam | Sam3:
-    """Return a SAM, MedSAM, SAM 2 (``Sam``) or SAM 3 (``Sam3``) from a folder in transformers' layout.
+    """Return a SAM, MedSAM, SAM 2 (:class:`Sam`) or SAM 3 (:class:`Sam3`) from a local folder.
 
     Args:
         name: a folder, or a name as ``wanglab/medsam-vit-base``: a folder of that name, or of its

@@ -41,7 +41,7 @@ def gaussian_kernel(
 def bilateral_kernel(
     image: UInt8[np.ndarray, "H W ..."], *, sxy: float, srgb: float, colours: int = COLOURS
 ) -> Callable[[Float[Tensor, "H W"]], Float[Tensor, "H W"]]:
-    """Return the function that sums exp(−‖x_i − x_j‖²/2 sxy² − ‖c_i − c_j‖²/2 srgb²) v_j over all j.
+    """Return what sums exp(−‖x_i − x_j‖²/2 sxy² − ‖c_i − c_j‖²/2 srgb²) v_j over all j.
 
     Exact (to about 1e-11) for every grey image and for colour images of up to ``colours`` distinct
     colours; with more, alike colours are merged, each standing for its pixels' mean. On photographs
