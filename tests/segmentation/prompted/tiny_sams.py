@@ -84,7 +84,7 @@ def save_sam3(folder):
             "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
         },
         text_config={"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
-                     "num_attention_heads": 2, "vocab_size": 40, "max_position_embeddings": 12,
+                     "num_attention_heads": 2, "vocab_size": 40, "max_position_embeddings": 32,
                      "projection_dim": 16, "eos_token_id": 1, "bos_token_id": 0},
         geometry_encoder_config=small,
         detr_encoder_config=small,
@@ -111,7 +111,7 @@ def _letters(folder):
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
     (folder / "merges.txt").write_text("#version: 0.2\n")
     return t.CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"),
-                           model_max_length=12)  # fmt: skip
+                           model_max_length=32)  # fmt: skip
 
 
 def _shaken(model):

@@ -33,6 +33,7 @@ KINDS = {
 models, of which the part for single images is read."""
 
 PIXELS = ("preprocessor_config.json", "processor_config.json")
+WORDS = ("tokenizer.json", "vocab.json")
 
 
 def load_sam(
@@ -58,7 +59,20 @@ def load_sam(
     path, root = Path(name).expanduser(), weights_folder(weights_dir)
     choices = (path, root / path, root / path.name)
     folder = next((choice for choice in choices if choice.is_dir()), choices[-1])
-    wanted = ((CONFIG,), WEIGHTS, PIXELS)
+    _check_files(name, folder, (CONFIG,), WEIGHTS, PIXELS)
+    config = read_config(folder)
+    if config["model_type"] not in KINDS:
+        raise unknown(f"model_type in {folder / CONFIG}", config["model_type"], KINDS)
+    kind = KINDS[config["model_type"]]
+    if kind.texts:
+        _check_files(name, folder, WORDS)
+    weights = next(folder / file for file in WEIGHTS if (folder / file).is_file())
+    model = read_model(kind.model, folder, weights)
+    return _ready(model, kind, folder, device)
+
+
+def _check_files(name: str | Path, folder: Path, *wanted: tuple[str, ...]) -> None:
+    """Raise ModelError naming all files that are missing; one of each tuple is enough."""
     missing = [files for files in wanted if not any((folder / file).is_file() for file in files)]
     if missing:
         named = "; ".join(" or ".join(files) for files in missing)
@@ -66,13 +80,6 @@ def load_sam(
             f"{name}: missing in {folder}: {named}. Put the files there as they are published in "
             "transformers' layout; nothing is downloaded by itself"
         )
-    config = read_config(folder)
-    if config["model_type"] not in KINDS:
-        raise unknown(f"model_type in {folder / CONFIG}", config["model_type"], KINDS)
-    kind = KINDS[config["model_type"]]
-    weights = next(folder / file for file in WEIGHTS if (folder / file).is_file())
-    model = read_model(kind.model, folder, weights)
-    return _ready(model, kind, folder, device)
 
 
 def _ready(model: object, kind: Kind, folder: Path, device: str) -> Sam | Sam3:
@@ -88,8 +95,7 @@ def _ready(model: object, kind: Kind, folder: Path, device: str) -> Sam | Sam3:
             processor = found.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # broken files raise what the library below them raises
         raise ModelError(
-            f"the processor files in {folder} ({' or '.join(PIXELS)}"
-            f"{', and those of a tokenizer' if kind.texts else ''}) cannot be read: {error}"
+            f"the processor files in {folder} ({' or '.join(PIXELS)}) cannot be read: {error}"
         ) from error
     try:
         moved = model.to(device).eval()  # type: ignore[attr-defined]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MARGIN = 0.25  # of a box's sides: how far around it pixels are looked at
 CORE = 0.1  # of a box's shorter side: radius of the disc that surely is inside
+TOLERANCE = 1e-6  # of the linear system; scikit-image's 1e-3 leaves probabilities outside [0, 1]
 BACKGROUND, FOREGROUND = 1, 2
 
 
@@ -73,6 +74,7 @@ def random_walker(
                 seeds,
                 beta=beta,
                 mode="cg_j",
+                tol=TOLERANCE,
                 channel_axis=2 if image.ndim == 3 else None,
             )
         mask_HW[window] = seeds != BACKGROUND  # without a background all of the box is meant
