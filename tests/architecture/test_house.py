@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "vesalius"
 FOLDERS = ("core", "data", "encoders", "objectives", "embedding", "training", "evaluation",
-           "explanation", "reporting", "studies")  # fmt: skip
+           "explanation", "segmentation", "reporting", "studies")  # fmt: skip
 FILES = sorted(SOURCE.rglob("*.py"))
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 HEAVY = {"torch", "numpy", "pydantic", "matplotlib", "sklearn", "scipy", "pyarrow", "PIL"}
@@ -22,13 +22,15 @@ WIDER = {
     "mmd_test": 13
 }  # a whole design in one call: samples, kernel, statistic, what is exchanged
 MODULES = {"pylibjpeg_openjpeg": "openjpeg", "pylibjpeg_rle": "rle", "python_gdcm": "gdcm",
-           "umap_learn": "umap"}  # fmt: skip
+           "umap_learn": "umap", "scikit_image": "skimage"}  # fmt: skip
 REGISTRIES = (
     ("vesalius.data.readers", "READERS"),
     ("vesalius.encoders.loading", "ENCODERS"),
     ("vesalius.objectives", "OBJECTIVES"),
     ("vesalius.objectives", "SUPERVISED"),
     ("vesalius.explanation", "EXPLAINERS"),
+    ("vesalius.segmentation.prompted", "PROMPTED"),
+    ("vesalius.segmentation.refine", "REFINERS"),
     ("vesalius.studies.recipe", "STAGES"),
 )
 
