@@ -66,6 +66,15 @@ def test_an_entry_that_is_wrong_is_named(layout, changed, message):
         read("coco", layout("coco", **changed))
 
 
+def test_a_name_too_long_for_a_file_is_a_missing_image(layout):
+    root = layout("coco")
+    path = root / "annotations" / "instances.json"
+    path.write_text(path.read_text().replace("p1_a.png", "a" * 5000))
+    cases = read("coco", root)
+    assert len(cases) == 2
+    assert len(cases.skipped) == 1
+
+
 def test_a_path_out_of_the_folder_is_refused(layout):
     root = layout("coco")
     path = root / "annotations" / "instances.json"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from vesalius.core import Box, CaseSet, DataError
 from vesalius.data.images import ImageFiles
 from vesalius.data.images.drawn_boxes import DrawnBox, with_boxes
-from vesalius.data.images.presence import inside, with_images
+from vesalius.data.images.presence import faults_of, inside, with_images
 from vesalius.data.patients import patients_in
 from vesalius.data.tables.text_file import read_json
 
@@ -93,15 +93,20 @@ def _drawn(
         corners = entry["bbox"]
         if not isinstance(corners, list) or len(corners) != 4 or not all(map(_plain, corners)):
             raise DataError(f"{path}: {place}: a bbox is four numbers, not {corners!r}")
-        size = image.get("width"), image.get("height")
-        canvas = (
-            (float(size[0]), float(size[1])) if all(_plain(s) and s > 0 for s in size) else None
-        )
         x, y, width, height = map(float, corners)
-        yield DrawnBox(str(image["file_name"]), Box(name, x, y, width, height), canvas, place)
+        box = Box(name, x, y, width, height)
+        yield DrawnBox(str(image["file_name"]), box, _canvas(image), place)
 
 
-def _plain(value: Any) -> TypeGuard[float]:
+def _canvas(image: Entry) -> tuple[float, float] | None:
+    """Return the width and height that the file declares, where it does."""
+    size = [image.get("width", 0), image.get("height", 0)]
+    if not all(_plain(side) and side > 0 for side in size):
+        return None
+    return float(size[0]), float(size[1])
+
+
+def _plain(value: Any) -> bool:
     """Say whether a value is a number that pixels can be counted in."""
     return isinstance(value, int | float) and -LARGEST < value < LARGEST
 
@@ -123,8 +128,7 @@ def _base(root: Path, path: Path, names: list[str]) -> str:
     """Return the folder in which the first images are, as far as any is there."""
     own = path.parent.relative_to(root) if path.is_relative_to(root) else Path()
     for folder in dict.fromkeys(("", "images", own.as_posix())):
-        if any(
-            (root / inside(root, f"{folder}/{name}".lstrip("/"))).is_file() for name in names[:50]
-        ):
+        paths = [inside(root, f"{folder or '.'}/{name}") for name in names[:50]]
+        if not all(faults_of(root, paths)):
             return folder or "."
     return "."

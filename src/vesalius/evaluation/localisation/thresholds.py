@@ -20,6 +20,7 @@ from vesalius.evaluation.localisation.located import Located
 from vesalius.evaluation.localisation.measures import ious_at
 
 CUTS = 512  # tried for each finding
+ENOUGH = 1 << 16  # of a map's pixels tell where the cuts to try lie
 # Findings are small: most cuts lie among the upper values.
 LEVELS = 1 - np.geomspace(1e-4, 1, CUTS // 2)
 
@@ -78,7 +79,8 @@ def _best_cut(rows: Sequence[Located]) -> MapThreshold | None:
         pair = row.arrays()
         if pair is not None:
             map_HW, region_HW = pair
-            values += [np.quantile(map_HW, LEVELS), np.quantile(map_HW[region_HW], LEVELS)]
+            for own in (map_HW.ravel(), map_HW[region_HW]):
+                values.append(np.quantile(own[:: max(1, own.size // ENOUGH)], LEVELS))
     if not values:
         return None
     pooled = np.unique(np.concatenate(values))
