@@ -45,6 +45,7 @@ EXPLANATIONS = {
     "agreement": "vesalius.studies.explaining.agreement:agreement",
     "maps": "vesalius.studies.explaining.maps:maps",
 }
+SEGMENTATIONS = {"text_to_mask": "vesalius.studies.segmenting.text_to_mask:text_to_mask"}
 OF_EVERY_READER = ("reader", "root", "limit", "findings")
 """``limit`` keeps so many cases; ``findings`` reads labels from the texts, doubt as it names."""
 PRETRAIN = "vesalius.studies.pretrain:pretrain"
@@ -61,6 +62,7 @@ LISTED = {
     "compare": COMPARISONS,
     "evaluate": EVALUATIONS,
     "explain": EXPLANATIONS,
+    "segment": SEGMENTATIONS,
 }
 """Keys of a recipe that list stages, and what may stand there."""
 STAGES = {
@@ -70,6 +72,7 @@ STAGES = {
     **COMPARISONS,
     **EVALUATIONS,
     **EXPLANATIONS,
+    **SEGMENTATIONS,
 }
 
 
@@ -107,13 +110,14 @@ class Recipe(BaseModel):
     compare: tuple[Stage, ...] = ()
     evaluate: tuple[Stage, ...] = ()
     explain: tuple[Stage, ...] = ()
+    segment: tuple[Stage, ...] = ()
     reference: Reference | None = None
     data_seed: int | None = Field(default=None, ge=0)  # of data and split; else that of `seed`
     seeds: int = Field(default=1, ge=1)  # of a sweep: seed, seed + 1, …
     start: dict[str, Any] | None = None  # a pretraining that all arms share, seed by seed
     vary: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
 
-    @field_validator("adapt", "compare", "evaluate", "explain", mode="before")
+    @field_validator("adapt", "compare", "evaluate", "explain", "segment", mode="before")
     @classmethod
     def _stages(cls, value: Any) -> Any:
         return [_stage(item) for item in value or ()]
@@ -144,7 +148,7 @@ class Recipe(BaseModel):
                 del plain[key]
         for key in LISTED:
             plain[key] = [{stage.name: stage.settings} for stage in getattr(self, key)]
-        for key in ("compare", "explain"):
+        for key in ("compare", "explain", "segment"):
             if not plain[key]:
                 del plain[key]
         return plain

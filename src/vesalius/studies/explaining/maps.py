@@ -75,10 +75,10 @@ def maps(
 
 
 def _file(context: Context, cases: CaseSet, row: int) -> Path:
-    return context.run.file("maps", f"{_name(str(cases.case_ids[row]))}.npz")
+    return context.run.file("maps", f"{file_name(str(cases.case_ids[row]))}.npz")
 
 
-def _name(case_id: str) -> str:
+def file_name(case_id: str) -> str:
     """Return a file name that no other case has: a slug alone may be that of two."""
     return f"{slug(case_id)}-{sha256(case_id.encode()).hexdigest()[:6]}"
 
@@ -89,7 +89,7 @@ def _keep(context: Context, cases: CaseSet, row: int, heatmaps: list[Heatmap]) -
     masks, boxes = outlines(case)
     image = case.image.read()
     for own in heatmaps:
-        name = f"{_name(case.case_id)}_{slug(own.target)}.png"
+        name = f"{file_name(case.case_id)}_{slug(own.target)}.png"
         drawn = picture(image, mask=masks, boxes=boxes, heatmap=own)
         write_atomic(context.run.file("overlays", name), drawn)
     buffer = BytesIO()
