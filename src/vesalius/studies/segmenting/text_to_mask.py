@@ -31,7 +31,7 @@ from vesalius.reporting.figures.picture import painted
 from vesalius.segmentation import refine
 from vesalius.studies.explaining.agreement import NONSENSE
 from vesalius.studies.explaining.maps import file_name
-from vesalius.studies.explaining.targets import by_words, cosine
+from vesalius.studies.explaining.targets import by_words, cosine, layer_at
 from vesalius.studies.inputs import Splits, in_splits, splits_of, text_encoder
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.segmenting.segmenters import Segmenter
@@ -75,7 +75,7 @@ def text_to_mask(
     scores = by_words(context, list(rows), prompts)
     nonsense_1D = text_encoder(context)([NONSENSE])
     nonsense = cosine(nonsense_1D[0] / np.linalg.norm(nonsense_1D[0]), context.device)
-    settings = {} if layer == "auto" else {"layer": layer}
+    settings = {} if layer == "auto" else {"layer": layer_at(context.model, layer)}
     found: dict[str, list[Segmented]] = {}
     shown: list[tuple[Case, str, dict[str, NDArray[np.bool_]], Heatmap]] = []
     total = sum(map(len, rows.values()))
