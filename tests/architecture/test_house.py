@@ -55,6 +55,10 @@ def test_help_loads_nothing_heavy():
     assert not loaded_by(code) & HEAVY
 
 
+def test_refiners_and_prompts_load_nothing_heavy_before_they_are_called():
+    assert not loaded_by("import vesalius.segmentation") & (HEAVY - {"numpy"} | {"skimage"})
+
+
 def test_measures_and_pages_need_no_torch():
     modules = (
         "import vesalius.core, vesalius.evaluation, vesalius.reporting, vesalius.studies.recipe"
