@@ -22,7 +22,7 @@ WIDER = {
     "mmd_test": 13
 }  # a whole design in one call: samples, kernel, statistic, what is exchanged
 MODULES = {"pylibjpeg_openjpeg": "openjpeg", "pylibjpeg_rle": "rle", "python_gdcm": "gdcm",
-           "scikit_image": "skimage"}  # fmt: skip
+           "scikit_image": "skimage", "opencv_python_headless": "cv2"}  # fmt: skip
 REGISTRIES = (
     ("vesalius.data.readers", "READERS"),
     ("vesalius.encoders.loading", "ENCODERS"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vesalius.core import Heatmap
-from vesalius.segmentation import REFINERS, boxes_of, points_of, random_walker, refine
+from vesalius.segmentation import REFINERS, boxes_of, grabcut, points_of, random_walker, refine
 
 
 def scene():
@@ -22,11 +22,12 @@ def dice(one_HW, other_HW):
 
 
 @pytest.mark.parametrize("method", sorted(REFINERS))
-def test_a_coarse_map_ends_in_a_mask_that_is_nearer_to_the_finding(method):
+@pytest.mark.parametrize("segmenter", [random_walker, grabcut])
+def test_a_coarse_map_ends_in_a_mask_that_is_nearer_to_the_finding(method, segmenter):
     heatmap, image, truth_HW = scene()
     mask_HW = refine(heatmap, image, method=method).values_HW
     boxes, points_K2 = boxes_of(mask_HW, label="mass"), points_of(mask_HW)
-    prompted_KHW = random_walker(image, boxes, points_K2)
+    prompted_KHW = segmenter(image, boxes, points_K2)
     assert len(prompted_KHW) == len(boxes) == len(points_K2) == 1
     assert dice(prompted_KHW[0], truth_HW) > 0.93
     assert dice(prompted_KHW[0], truth_HW) >= dice(mask_HW, truth_HW) - 0.02
