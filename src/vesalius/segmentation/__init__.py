@@ -5,7 +5,7 @@ mask; ``PROMPTED`` and the SAM family (:func:`load_sam`) make masks of the promp
 Importing this folder imports no torch.
 """
 
-from vesalius.segmentation.prompted import PROMPTED, load_sam, random_walker
+from vesalius.segmentation.prompted import PROMPTED, grabcut, load_sam, random_walker
 from vesalius.segmentation.refine import (
     REFINERS,
     boxes_of,
@@ -22,6 +22,7 @@ __all__ = [
     "REFINERS",
     "boxes_of",
     "dense_crf",
+    "grabcut",
     "kmeans",
     "largest_components",
     "load_sam",
