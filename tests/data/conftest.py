@@ -472,6 +472,43 @@ def slake(root: Path) -> Path:
     return root
 
 
+def coco(root: Path, **changed: object) -> Path:
+    names = ["p1_a.png", "p1_b.png", "p2_a.png"]
+    for name in names:
+        write_png(root / "images" / name, width=40, height=20)
+    content = {
+        "info": {"year": 2020},
+        "images": [
+            {"id": 10 + i, "file_name": name, "width": 80, "height": 40}
+            for i, name in enumerate(names)
+        ],
+        "annotations": [
+            {"id": 1, "image_id": 10, "category_id": 7, "bbox": [8, 4, 20.0, 10], "iscrowd": 0},
+            {"id": 2, "image_id": 10, "category_id": 3, "bbox": [0, 0, 80, 40]},
+            {"id": 3, "image_id": 12, "category_id": 7, "bbox": [70, 30, 10.5, 10]},
+        ],
+        "categories": [{"id": 7, "name": "Mass"}, {"id": 3, "name": "Nodule"}],
+    }
+    write_json(root / "annotations" / "instances.json", content | changed)
+    return root
+
+
+def vindr_cxr(root: Path) -> Path:
+    header = ("image_id", "class_name", "class_id", "rad_id", "x_min", "y_min", "x_max", "y_max")
+    rows = [
+        ("aa", "Cardiomegaly", 3, "R1", 20, 40, 60, 60),
+        ("aa", "Cardiomegaly", 3, "R2", 22, 40, 62, 60),
+        ("aa", "Pleural effusion", 10, "R2", 0, 0, 80, 80),
+        ("bb", "No finding", 14, "R1", "", "", "", ""),
+        ("bb", "No finding", 14, "R3", "", "", "", ""),
+    ]
+    write_csv(root / "train.csv", header, *rows)
+    write_csv(root / "train_meta.csv", ("image_id", "dim0", "dim1"), ("aa", 80, 80), ("bb", 80, 80))
+    for name in ("aa", "bb"):
+        write_png(root / "train" / f"{name}.png", width=40, height=20)
+    return root
+
+
 def webdataset(root: Path) -> Path:
     """Two shards as third parties write them: image and text, some JSON."""
     import io
@@ -582,6 +619,7 @@ LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
     for layout in (
         busi,
         chexpert,
+        coco,
         dicom,
         folder,
         hf_dataset,
@@ -602,6 +640,7 @@ LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
         rocov2,
         shenzhen,
         slake,
+        vindr_cxr,
         vqa_rad,
         webdataset,
     )

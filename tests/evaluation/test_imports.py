@@ -9,8 +9,10 @@ import vesalius.evaluation as evaluation
 
 HEAVY = "torch, sklearn, scipy, pyarrow, matplotlib, pydantic, pandas"
 MINE = (
-    "bootstrap calibration classification compare comparison delong ledger measures multiplicity "
-    "paired published ranking similarity temperature thresholds"
+    "bootstrap calibration case_differences case_values classification compare comparison "
+    "delong faithfulness ledger localisation.controls localisation.scoring measures "
+    "multiplicity paired published ranking segmentation.scoring similarity temperature "
+    "thresholds "
 )
 
 

@@ -89,7 +89,20 @@ def filled(
     surplus: Collection[str],
     absent: Collection[str],
 ) -> nn.Module:
-    """Return transformers' module with the weights of a folder, read by transformers itself.
+    """Return transformers' module that a config names, with the weights of its folder."""
+    kind = kind_of(config, folder / "config.json")
+    return read_model(kind.model, folder, weights, surplus=surplus, absent=absent)
+
+
+def read_model(
+    kind: str,
+    folder: Path,
+    weights: Path,
+    *,
+    surplus: Collection[str] = (),
+    absent: Collection[str] = (),
+) -> nn.Module:
+    """Return transformers' module of a class, with the weights of a folder, read by transformers.
 
     It knows the names of its older versions, reads pickles with ``weights_only`` and safetensors
     without a second copy. Raises ModelError for a file that cannot be read, and for every name that
@@ -97,10 +110,9 @@ def filled(
     """
     import transformers
 
-    kind = kind_of(config, folder / "config.json")
     try:
         with offline(), quiet():
-            model, info = getattr(transformers, kind.model).from_pretrained(
+            model, info = getattr(transformers, kind).from_pretrained(
                 folder,
                 local_files_only=True,
                 output_loading_info=True,

@@ -13,19 +13,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vesalius.evaluation.bootstrap import Interval, bootstrap, bootstrap_each
     from vesalius.evaluation.calibration import Reliability, ece, reliability
+    from vesalius.evaluation.case_differences import case_differences
+    from vesalius.evaluation.case_values import CaseValues, case_scores
     from vesalius.evaluation.classification import classification
     from vesalius.evaluation.compare import compare
     from vesalius.evaluation.comparison import Comparison
     from vesalius.evaluation.delong import delong
+    from vesalius.evaluation.faithfulness import Explained, deletion_insertion, faithfulness_values
     from vesalius.evaluation.false_negatives import false_negative_rate
     from vesalius.evaluation.knn import knn
     from vesalius.evaluation.ledger import read_ledger, read_ledgers, write_ledger
     from vesalius.evaluation.linear_probe import linear_probe
+    from vesalius.evaluation.localisation.controls import (
+        box_area,
+        centre_gaussian,
+        localisation_controls,
+        random_map,
+    )
+    from vesalius.evaluation.localisation.located import Located
+    from vesalius.evaluation.localisation.regions import reference
+    from vesalius.evaluation.localisation.scoring import localisation_values
     from vesalius.evaluation.measures import MEASURES
     from vesalius.evaluation.multiplicity import benjamini_hochberg, holm
     from vesalius.evaluation.paired import paired_difference, paired_permutation
     from vesalius.evaluation.prompts import known_prompts, load_prompts
+    from vesalius.evaluation.randomisation import randomisation_similarity
     from vesalius.evaluation.retrieval import caption_groups, retrieval
+    from vesalius.evaluation.segmentation.scoring import Segmented, segmentation_values
     from vesalius.evaluation.separability import separability
     from vesalius.evaluation.similarity import (
         CkaMap,
@@ -58,16 +72,20 @@ if TYPE_CHECKING:
     from vesalius.evaluation.zero_shot import zero_shot
 
 _HOME = {
+    "MEASURES": "measures",
     "AxisContributions": "two_sample",
+    "CaseValues": "case_values",
     "CkaMap": "similarity",
     "ClassifierTest": "two_sample",
     "Comparison": "comparison",
+    "Explained": "faithfulness",
     "Interval": "bootstrap",
     "LabelContribution": "two_sample",
-    "MEASURES": "measures",
+    "Located": "localisation.located",
     "MMDTest": "two_sample",
     "PowerCurve": "two_sample",
     "Reliability": "calibration",
+    "Segmented": "segmentation.scoring",
     "Similarity": "similarity",
     "StreamTest": "two_sample",
     "WithinTest": "two_sample",
@@ -76,15 +94,21 @@ _HOME = {
     "benjamini_hochberg": "multiplicity",
     "bootstrap": "bootstrap",
     "bootstrap_each": "bootstrap",
+    "box_area": "localisation.controls",
     "caption_groups": "retrieval",
+    "case_differences": "case_differences",
+    "case_scores": "case_values",
+    "centre_gaussian": "localisation.controls",
     "choose_thresholds": "thresholds",
     "cka": "similarity",
     "cka_map": "similarity",
     "classification": "classification",
     "classifier_test": "two_sample",
     "compare": "compare",
+    "deletion_insertion": "faithfulness",
     "delong": "delong",
     "ece": "calibration",
+    "faithfulness_values": "faithfulness",
     "false_negative_rate": "false_negatives",
     "fourier_test": "two_sample",
     "holm": "multiplicity",
@@ -95,17 +119,23 @@ _HOME = {
     "linear_probe": "linear_probe",
     "linear_time_test": "two_sample",
     "load_prompts": "prompts",
+    "localisation_controls": "localisation.controls",
+    "localisation_values": "localisation.scoring",
     "mmd_test": "two_sample",
     "mmd_within": "two_sample",
     "paired_difference": "paired",
     "paired_permutation": "paired",
     "power_curve": "two_sample",
     "procrustes": "similarity",
+    "random_map": "localisation.controls",
+    "randomisation_similarity": "randomisation",
     "read_ledger": "ledger",
     "read_ledgers": "ledger",
+    "reference": "localisation.regions",
     "reliability": "calibration",
     "retrieval": "retrieval",
     "rsa": "similarity",
+    "segmentation_values": "segmentation.scoring",
     "separability": "separability",
     "temperature_scaling": "temperature",
     "write_ledger": "ledger",
@@ -115,14 +145,18 @@ _HOME = {
 __all__ = [
     "MEASURES",
     "AxisContributions",
+    "CaseValues",
     "CkaMap",
     "ClassifierTest",
     "Comparison",
+    "Explained",
     "Interval",
     "LabelContribution",
+    "Located",
     "MMDTest",
     "PowerCurve",
     "Reliability",
+    "Segmented",
     "Similarity",
     "StreamTest",
     "WithinTest",
@@ -131,15 +165,21 @@ __all__ = [
     "benjamini_hochberg",
     "bootstrap",
     "bootstrap_each",
+    "box_area",
     "caption_groups",
+    "case_differences",
+    "case_scores",
+    "centre_gaussian",
     "choose_thresholds",
     "cka",
     "cka_map",
     "classification",
     "classifier_test",
     "compare",
+    "deletion_insertion",
     "delong",
     "ece",
+    "faithfulness_values",
     "false_negative_rate",
     "fourier_test",
     "holm",
@@ -150,17 +190,23 @@ __all__ = [
     "linear_probe",
     "linear_time_test",
     "load_prompts",
+    "localisation_controls",
+    "localisation_values",
     "mmd_test",
     "mmd_within",
     "paired_difference",
     "paired_permutation",
     "power_curve",
     "procrustes",
+    "random_map",
+    "randomisation_similarity",
     "read_ledger",
     "read_ledgers",
+    "reference",
     "reliability",
     "retrieval",
     "rsa",
+    "segmentation_values",
     "separability",
     "temperature_scaling",
     "write_ledger",

@@ -8,15 +8,34 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from vesalius.core.errors import unknown
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vesalius.core import Heatmap
     from vesalius.explanation.gradcam import gradcam, gradcam_maps
 
 EXPLAINERS = {"gradcam": "vesalius.explanation.gradcam:gradcam"}
 """Name -> place of an explainer, ``(model, images, targets) -> heatmaps``."""
 
+
+def explainer(name: str) -> "Callable[..., list[list[Heatmap]]]":
+    """Return the explainer of a name.
+
+    Raises:
+        ChoiceError: there is none of that name.
+    """
+    if name not in EXPLAINERS:
+        raise unknown("explainer", name, EXPLAINERS)
+    module, _, function = EXPLAINERS[name].partition(":")
+    found: Callable[..., list[list[Heatmap]]] = getattr(import_module(module), function)
+    return found
+
+
 _HOME = {"gradcam": "gradcam", "gradcam_maps": "gradcam"}
 
-__all__ = ["EXPLAINERS", "gradcam", "gradcam_maps"]
+__all__ = ["EXPLAINERS", "explainer", "gradcam", "gradcam_maps"]
 
 
 class _Functions(ModuleType):

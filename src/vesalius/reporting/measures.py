@@ -23,18 +23,30 @@ MEASURES = {
     "cka_linear_debiased": Measure("CKA, linear, debiased", "", 0.0),
     "cka_rbf_debiased": Measure("CKA, rbf, debiased", "", 0.0),
     "coverage_error": Measure("Coverage error", "lower"),
+    "dsc": Measure("DSC"),
     "ece": Measure("ECE", "lower"),
     "exact_match": Measure("Exact match"),
     "f1": Measure("F1"),
+    "deletion_auc": Measure("Deletion AUC", "lower"),
+    "hd95": Measure("HD95", "lower"),
+    "insertion_auc": Measure("Insertion AUC"),
+    "insertion_minus_deletion": Measure("Insertion − deletion"),
     "inter": Measure("Inter-class distance"),
     "intra": Measure("Intra-class distance", "lower"),
     "lrap": Measure("LRAP"),
+    "iou": Measure("IoU"),
+    "iou_otsu": Measure("IoU at Otsu's threshold"),
     "knn_overlap_10": Measure("10 nearest neighbours shared", ""),
+    "map_likeness": Measure("Likeness to the whole model's map", ""),
+    "mass_in_box": Measure("Mass in box"),
+    "mass_over_area": Measure("Mass over area", chance=1.0),
     "mcc": Measure("MCC", chance=0.0),
     "medmnist_acc": Measure("ACC (MedMNIST)"),
     "medmnist_auc": Measure("AUC (MedMNIST)", chance=0.5),
     "median_rank": Measure("Median rank", "lower"),
     "mmd2": Measure("MMD²", "", 0.0),
+    "nsd": Measure("NSD"),
+    "pointing_game": Measure("Pointing game"),
     "precision": Measure("Precision"),
     "procrustes": Measure("Procrustes residual", ""),
     "ratio": Measure("Inter/intra ratio"),
@@ -79,4 +91,5 @@ def measure(name: str) -> Measure:
 
 def _inside(title: str) -> str:
     """Return a title as it is written inside a longer one: acronyms stay as they are."""
-    return title[:1].lower() + title[1:] if title[1:2].islower() else title
+    first = title.partition(" ")[0]
+    return title[:1].lower() + title[1:] if first[1:].islower() else title

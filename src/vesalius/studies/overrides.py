@@ -10,7 +10,7 @@ import yaml
 
 from vesalius.core import RecipeError, unknown
 
-STAGE_LISTS = ("adapt", "compare", "evaluate")
+STAGE_LISTS = ("adapt", "compare", "evaluate", "explain", "segment")
 
 
 def override(plain: Mapping[str, Any], assignment: str) -> dict[str, Any]:

@@ -41,6 +41,11 @@ COMPARISONS = {
     "groups": "vesalius.studies.comparison.groups:groups",
     "sources": "vesalius.studies.comparison.sources:sources",
 }
+EXPLANATIONS = {
+    "agreement": "vesalius.studies.explaining.agreement:agreement",
+    "maps": "vesalius.studies.explaining.maps:maps",
+}
+SEGMENTATIONS = {"text_to_mask": "vesalius.studies.segmenting.text_to_mask:text_to_mask"}
 OF_EVERY_READER = ("reader", "root", "limit", "findings")
 """``limit`` keeps so many cases; ``findings`` reads labels from the texts, doubt as it names."""
 PRETRAIN = "vesalius.studies.pretrain:pretrain"
@@ -52,7 +57,13 @@ POSSIBLE = {
 """Stages whose settings are checked together, before any work."""
 NOT_SWEPT: dict[str, Any] = {"data_seed": None, "seeds": 1, "start": None, "vary": {}}
 """What a recipe of one arm and one seed leaves unsaid."""
-LISTED = {"adapt": ADAPTATIONS, "compare": COMPARISONS, "evaluate": EVALUATIONS}
+LISTED = {
+    "adapt": ADAPTATIONS,
+    "compare": COMPARISONS,
+    "evaluate": EVALUATIONS,
+    "explain": EXPLANATIONS,
+    "segment": SEGMENTATIONS,
+}
 """Keys of a recipe that list stages, and what may stand there."""
 STAGES = {
     "self_supervise": SELF_SUPERVISE,
@@ -60,6 +71,8 @@ STAGES = {
     **ADAPTATIONS,
     **COMPARISONS,
     **EVALUATIONS,
+    **EXPLANATIONS,
+    **SEGMENTATIONS,
 }
 
 
@@ -96,13 +109,15 @@ class Recipe(BaseModel):
     adapt: tuple[Stage, ...] = ()
     compare: tuple[Stage, ...] = ()
     evaluate: tuple[Stage, ...] = ()
+    explain: tuple[Stage, ...] = ()
+    segment: tuple[Stage, ...] = ()
     reference: Reference | None = None
     data_seed: int | None = Field(default=None, ge=0)  # of data and split; else that of `seed`
     seeds: int = Field(default=1, ge=1)  # of a sweep: seed, seed + 1, …
     start: dict[str, Any] | None = None  # a pretraining that all arms share, seed by seed
     vary: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
 
-    @field_validator("adapt", "compare", "evaluate", mode="before")
+    @field_validator("adapt", "compare", "evaluate", "explain", "segment", mode="before")
     @classmethod
     def _stages(cls, value: Any) -> Any:
         return [_stage(item) for item in value or ()]
@@ -133,8 +148,9 @@ class Recipe(BaseModel):
                 del plain[key]
         for key in LISTED:
             plain[key] = [{stage.name: stage.settings} for stage in getattr(self, key)]
-        if not plain["compare"]:
-            del plain["compare"]
+        for key in ("compare", "explain", "segment"):
+            if not plain[key]:
+                del plain[key]
         return plain
 
 

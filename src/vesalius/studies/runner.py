@@ -107,7 +107,9 @@ def run_study(
             progress=progress and first,
         )
         outcomes: list[tuple[str, Outcome]] = []
-        last = len(stages(recipe)) - len(recipe.evaluate)
+        last = len(stages(recipe)) - sum(
+            len(own) for own in (recipe.evaluate, recipe.explain, recipe.segment)
+        )
         context = _through(stages(recipe)[:last], context, outcomes)
 
         def finish() -> None:
@@ -139,7 +141,14 @@ def stages(recipe: Recipe) -> list[Stage]:
         for name, settings in trainings.items()
         if settings is not None
     ]
-    return [*first, *recipe.adapt, *recipe.compare, *recipe.evaluate]
+    return [
+        *first,
+        *recipe.adapt,
+        *recipe.compare,
+        *recipe.evaluate,
+        *recipe.explain,
+        *recipe.segment,
+    ]
 
 
 def data_seed(recipe: Recipe) -> int:

@@ -21,7 +21,7 @@ from vesalius.reporting.measures import measure
 from vesalius.studies.audit import audit_section
 from vesalius.studies.fingerprint import fingerprint
 from vesalius.studies.outcome import Context, Outcome
-from vesalius.studies.recipe import COMPARISONS, EVALUATIONS, Recipe
+from vesalius.studies.recipe import COMPARISONS, EVALUATIONS, EXPLANATIONS, SEGMENTATIONS, Recipe
 from vesalius.studies.separability import FROZEN
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def write_fits(run: Run, fits: Mapping[str, Fit]) -> None:
 def compose(finished: Finished) -> Page:
     """Put a study's outcomes on a page."""
     recipe, context = finished.recipe, finished.context
-    measured = {**COMPARISONS, **EVALUATIONS}
+    measured = {**COMPARISONS, **EVALUATIONS, **EXPLANATIONS, **SEGMENTATIONS}
     results = [s for name, o in finished.outcomes if name in measured for s in o.sections]
     made = [s for name, o in finished.outcomes if name not in measured for s in o.sections]
     sections = [*_published(finished), *results, *made]
@@ -108,7 +108,7 @@ def _answer(found: Outcome) -> str:
     if not found.answer:
         return answer(found.scores)
     ranking = _ranking(found.scores)
-    return f"{found.answer} {ranking}" if ranking else found.answer
+    return f"{ranking} {found.answer}" if ranking else found.answer
 
 
 def answer(scores: Scores) -> str:

@@ -58,12 +58,3 @@ def quick():
 @pytest.fixture
 def conditions(tmp_path):
     return Conditions(tmp_path / "run", progress=False)
-
-
-def dice(found, truth):
-    return 2 * (found & truth).sum() / max(found.sum() + truth.sum(), 1)
-
-
-@pytest.fixture
-def overlap():
-    return dice

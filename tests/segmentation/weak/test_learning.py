@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from vesalius.core import DataError, ModelError, TrainingError
+from vesalius.evaluation.segmentation.overlap import dsc
 from vesalius.segmentation import predict_masks, train_segmenter, unet
 from vesalius.training import loop, running
 
@@ -25,20 +26,18 @@ def same(first, second):
     return all(torch.equal(one[name], other[name]) for one, other in pairs for name in one)
 
 
-def test_a_unet_learns_discs(discs, conditions, quick, overlap):
+def test_a_unet_learns_discs(discs, conditions, quick):
     optimisation = replace(quick, epochs=8, learning_rate=3e-3)
     segmenter = train_segmenter(
         unet(depth=3), *discs(24), size=SIDE, optimisation=optimisation, conditions=conditions
     )
     images, masks = discs(9, seed=1)
     found = list(predict_masks(segmenter, images, progress=False))
-    scores = [overlap(one.mask_HW, mask) for one, mask in zip(found, masks, strict=True)]
+    scores = [dsc(one.mask_HW, mask) for one, mask in zip(found, masks, strict=True)]
     assert np.mean(scores) > 0.9
 
 
-def test_confidence_makes_up_for_pseudo_masks_that_are_wrong(
-    small, discs, conditions, quick, overlap
-):
+def test_confidence_makes_up_for_pseudo_masks_that_are_wrong(small, discs, conditions, quick):
     """Half the masks show the background; by their confidence they are all but left out."""
     images, masks = discs(24)
     wrong = [~mask if i % 2 else mask for i, mask in enumerate(masks)]
@@ -53,7 +52,7 @@ def test_confidence_makes_up_for_pseudo_masks_that_are_wrong(
         )  # fmt: skip
         found = predict_masks(segmenter, unseen, progress=False)
         scores.append(
-            np.mean([overlap(f.mask_HW, truth) for f, truth in zip(found, truths, strict=True)])
+            np.mean([dsc(f.mask_HW, truth) for f, truth in zip(found, truths, strict=True)])
         )
     assert scores[1] > 0.9
     assert scores[0] < 0.7
@@ -103,14 +102,14 @@ def test_parts_of_a_batch_learn_what_the_batch_learns(discs, conditions, quick):
     assert all(torch.allclose(one[name], other[name], atol=1e-4) for name in one)
 
 
-def test_half_precision_learns_discs_too(small, discs, conditions, quick, overlap):
+def test_half_precision_learns_discs_too(small, discs, conditions, quick):
     segmenter = train_segmenter(
         small, *discs(16), size=SIDE, conditions=conditions,
         optimisation=replace(quick, epochs=10, precision="bf16"),
     )  # fmt: skip
     images, masks = discs(4, seed=1)
     found = predict_masks(segmenter, images, progress=False)
-    assert np.mean([overlap(f.mask_HW, m) for f, m in zip(found, masks, strict=True)]) > 0.9
+    assert np.mean([dsc(f.mask_HW, m) for f, m in zip(found, masks, strict=True)]) > 0.9
 
 
 def test_a_killed_training_ends_bit_identically(small, discs, conditions, quick, tmp_path):

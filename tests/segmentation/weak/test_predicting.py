@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from vesalius.core import DataError
+from vesalius.evaluation.segmentation.overlap import dsc
 from vesalius.segmentation import Segmenter, predict_masks, train_segmenter
 
 SIDE = 32
@@ -32,12 +33,12 @@ def test_masks_have_the_sizes_of_their_images(discs):
     assert all(one.mask_HW.dtype == bool for one in found)
 
 
-def test_a_mask_lies_where_the_disc_is_also_in_a_stretched_image(overlap):
+def test_a_mask_lies_where_the_disc_is_also_in_a_stretched_image():
     y, x = np.mgrid[:90, :200]
     mask = (y - 30) ** 2 + (x - 150) ** 2 < 20**2
     image = np.where(mask, 200, 50).astype(np.uint8)
     (found,) = predict_masks(segmenter_of(Says(4.0), size=96), [image], progress=False)
-    assert overlap(found.mask_HW, mask) > 0.9  # a border of half a pixel of the square
+    assert dsc(found.mask_HW, mask) > 0.9  # a border of half a pixel of the square
     centre, expected = (np.argwhere(own).mean(0) for own in (found.mask_HW, mask))
     assert np.allclose(centre, expected, atol=0.5)
 

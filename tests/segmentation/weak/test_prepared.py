@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vesalius.core import ArrayImages, DataError
+from vesalius.core import ArrayImages, DataError, Mask
 from vesalius.segmentation.weak.prepared import normalised, prepared, trusted
 
 
@@ -25,7 +25,9 @@ def test_at_its_own_side_a_mask_is_itself():
 def test_a_mask_of_0_and_255_is_one_of_false_and_true(discs):
     images, masks = discs(3)
     bytes_ = [mask.astype(np.uint8) * 255 for mask in masks]
-    assert made(images, masks).fingerprint() == made(images, bytes_).fingerprint()
+    nouns = [Mask(mask, "disc") for mask in masks]
+    one, two, three = (made(images, own).fingerprint() for own in (masks, bytes_, nouns))
+    assert one == two == three
 
 
 def test_a_truth_is_the_share_of_the_pixel_that_lies_inside(discs):
@@ -95,9 +97,9 @@ GREY, MASK = np.zeros((8, 8), np.uint8), np.ones((8, 8), bool)
         ([GREY], [MASK], [1.0, 1.0], "2 confidences"),
         ([GREY], [MASK.astype(float)], None, "bool or uint8"),
         ([GREY], [MASK[:7]], None, r"mask has shape \(7, 8\)"),
-        ([GREY.astype(np.uint16)], [MASK], None, "uint8 of shape.*not uint16"),
+        ([GREY.astype(np.uint16)], [MASK], None, "image 0: an image is uint8.*not uint16"),
         ([GREY[None, None]], [MASK], None, r"\(1, 1, 8, 8\)"),
-        ([GREY[:0]], [MASK[:0]], None, r"\(0, 8\)"),
+        ([GREY[:0]], [MASK[:0]], None, r"\(0, 8\) has no pixels"),
         ([GREY], [MASK], [1.5], r"not within \[0, 1\]"),
         ([GREY], [MASK], [np.nan], r"not within \[0, 1\]"),
         ([GREY], [MASK], [np.ones((4, 4))], r"confidence has shape \(4, 4\)"),

@@ -14,6 +14,7 @@ from vesalius.core import CaseSet, DataError, unknown
 READERS = {
     "busi": "vesalius.data.readers.busi:busi",
     "chexpert": "vesalius.data.readers.chexpert:chexpert",
+    "coco": "vesalius.data.readers.coco:coco",
     "dicom": "vesalius.data.readers.dicom_folder:dicom",
     "folder": "vesalius.data.readers.folder:folder",
     "hf_dataset": "vesalius.data.readers.hf_dataset:hf_dataset",
@@ -34,6 +35,7 @@ READERS = {
     "rocov2": "vesalius.data.readers.rocov2:rocov2",
     "shenzhen": "vesalius.data.readers.tuberculosis_cxr:shenzhen",
     "slake": "vesalius.data.readers.slake:slake",
+    "vindr_cxr": "vesalius.data.readers.vindr_cxr:vindr_cxr",
     "vqa_rad": "vesalius.data.readers.vqa_rad:vqa_rad",
     "webdataset": "vesalius.data.readers.webdataset:webdataset",
 }

@@ -64,7 +64,7 @@ def train_segmenter(
     Args:
         model: takes (B, C, S, S) and gives logits (B, 1, S, S), as :func:`unet`.
         images: uint8, (H, W) or (H, W, 3), each of its own size; a list or an image column.
-        masks: bool or uint8 (0 is outside), each of its image's size.
+        masks: a ``Mask``, or bool or uint8 (0 is outside), each of its image's size.
         confidence: for each case a number in [0, 1], or a map of numbers, by which it counts; 0 is
             ignored, and cases that are 0 everywhere are left out (:func:`trusted` makes what is
             small 0). None: all count 1.

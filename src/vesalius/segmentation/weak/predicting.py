@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Segmented:
+class PredictedMask:
     """One image's mask, in the pixels of the original.
 
     ``probability_HW`` is the mean over the snapshots, ``uncertainty_HW`` their standard deviation:
@@ -46,7 +46,7 @@ def predict_masks(
     batch_size: int = 16,
     device: str | None = None,
     progress: bool = True,
-) -> Iterator[Segmented]:
+) -> Iterator[PredictedMask]:
     """Yield the mask of each image, in their order: only one batch is held at a time.
 
     ``images`` are those of :func:`train_segmenter`; a pixel is inside where the mean probability of
@@ -73,7 +73,7 @@ def _predicted(
     batch_size: int,
     device: str | None,
     progress: bool,
-) -> Iterator[Segmented]:
+) -> Iterator[PredictedMask]:
     with bar("segmenting", len(images), unit="images", show=progress) as advance:
         for first in range(0, len(images), batch_size):
             rows = range(first, min(first + batch_size, len(images)))
@@ -104,7 +104,7 @@ def _probabilities(
 
 def _on_original(
     found_KSS: Float[Tensor, "K S S"], shape: tuple[int, ...], threshold: float
-) -> Segmented:
+) -> PredictedMask:
     found_KHW = interpolate(found_KSS[None], tuple(shape), mode="bilinear", antialias=True)[0]
     std_HW, mean_HW = torch.std_mean(found_KHW, 0, correction=0)
-    return Segmented((mean_HW > threshold).numpy(), mean_HW.numpy(), std_HW.numpy())
+    return PredictedMask((mean_HW > threshold).numpy(), mean_HW.numpy(), std_HW.numpy())

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from vesalius.core import DataError
+from vesalius.core import DataError, Mask
+from vesalius.segmentation.checked import checked_image
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
@@ -108,13 +109,12 @@ def at_size(image: Any, name: str, *, size: int, channels: int) -> UInt8[Tensor,
     """
     from PIL.Image import Resampling, fromarray
 
-    image = np.asarray(image)
-    colour = image.ndim == 3 and image.shape[2] == 3
-    if image.dtype != np.uint8 or image.size == 0 or not (image.ndim == 2 or colour):
-        raise DataError(
-            f"{name}: an image is uint8 of shape (H, W) or (H, W, 3), not {image.dtype} of shape "
-            f"{image.shape}"
-        )
+    try:
+        checked_image(image)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
+    if image.size == 0:
+        raise DataError(f"{name}: an image of shape {image.shape} has no pixels")
     picture = fromarray(image).convert("L" if channels == 1 else "RGB")
     values = np.array(picture.resize((size, size), Resampling.BILINEAR))
     return torch.from_numpy(values).reshape(size, size, channels).permute(2, 0, 1).contiguous()
@@ -142,7 +142,7 @@ def name_of(images: Any, index: int) -> str:
 
 
 def _mask(mask: Any, name: str, shape: tuple[int, ...]) -> Float[np.ndarray, "H W"]:
-    mask = np.asarray(mask)
+    mask = np.asarray(mask.values_HW if isinstance(mask, Mask) else mask)
     if mask.dtype not in (np.bool_, np.uint8):
         raise DataError(f"{name}: a mask is bool or uint8 (0 is outside), not {mask.dtype}")
     if mask.shape != shape:

@@ -1,0 +1,1 @@
+"""Localisation: does a map of what a model looked at lie where the radiologist saw the finding?"""

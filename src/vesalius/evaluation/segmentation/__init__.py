@@ -1,0 +1,1 @@
+"""Masks against masks: overlap and the distance between outlines, case by case."""
