@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,7 +60,8 @@ def groups(
     if not everything:
         return outcome
     more = all_pairs(context, [clouds[name] for name in everything], design=design)
-    return more.joined(outcome)
+    alone = replace(outcome, answer=f"Two of them alone, not corrected: {outcome.answer}")
+    return more.joined(alone)
 
 
 def values_of(cases: CaseSet, attribute: str) -> NDArray[np.str_]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,11 +17,12 @@ from vesalius.evaluation import (
 from vesalius.reporting import Block, Column, Details, Notice, Section, Table, Text, figures
 from vesalius.reporting.numbers import significant
 from vesalius.studies.audit_pictures import shown_id
-from vesalius.studies.comparison.clouds import Cloud
+from vesalius.studies.comparison.clouds import Cloud, exchanged
 from vesalius.studies.comparison.design import ALPHA, Design, said_p, with_interval
 
 PICTURES = 6  # a row of the sheet
 AXES = 8
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".dcm")  # say nothing below a picture
 
 
 def where(
@@ -84,7 +87,9 @@ def _pictures(
             images.append(cloud.cases.images[int(row)])
         except ImageError:
             continue
-        captions.append(f"{shown_id(cloud.cases, int(row))}  {at[row]:+.3g}")
+        name = PurePosixPath(shown_id(cloud.cases, int(row)))
+        short = name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name
+        captions.append(f"{short} {at[row]:+.2g}".replace(" -", " −"))
     return images, captions
 
 
@@ -120,13 +125,13 @@ def _labels(first: Cloud, second: Cloud, test: MMDTest, design: Design, seed: in
 
 
 def _within(first: Cloud, second: Cloud, design: Design, seed: int) -> list[Block]:
+    groups_x, groups_y = exchanged(first, second, design.by)
     try:
         within = mmd_within(
             first.values(normalise=design.normalise),
             second.values(normalise=design.normalise),
             first.classes, second.classes,
-            groups_x=first.patients(design.by), groups_y=second.patients(design.by),
-            rng=seed, **design.settings(),
+            groups_x=groups_x, groups_y=groups_y, rng=seed, **design.settings(),
         )  # fmt: skip
     except DataError as error:
         return [Notice(f"Not tested within classes: {error}.")]
@@ -149,11 +154,11 @@ def _within(first: Cloud, second: Cloud, design: Design, seed: int) -> list[Bloc
 
 
 def _axes(first: Cloud, second: Cloud, design: Design, seed: int) -> Block:
+    groups_x, groups_y = exchanged(first, second, design.by)
     found = axis_contributions(
         first.values(normalise=design.normalise),
         second.values(normalise=design.normalise),
-        groups_x=first.patients(design.by), groups_y=second.patients(design.by),
-        permutations=design.permutations, rng=seed,
+        groups_x=groups_x, groups_y=groups_y, permutations=design.permutations, rng=seed,
     )  # fmt: skip
     order = np.argsort(-found.share_D, kind="stable")[:AXES]
     rows = [
