@@ -2,18 +2,23 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from vesalius import data, embedding
-from vesalius.core import CaseSet, DataError, Embeddings, VesaliusError
+from vesalius.core import CaseSet, DataError, Embeddings, RecipeError, VesaliusError
+from vesalius.reporting import Notice
 from vesalius.studies import compare_folders, embed_data, load_recipe, recipe_of, run_study
 from vesalius.studies.comparison import clouds as cloud_room
 from vesalius.studies.comparison.clouds import Cloud, halves, without_shared_patients
 from vesalius.studies.comparison.design import Design, compared, sentence
 from vesalius.studies.comparison.groups import values_of
+from vesalius.studies.comparison.likeness import ORIGINAL, likeness
+from vesalius.studies.comparison.many import all_pairs
 from vesalius.studies.comparison.rotation import rotated
+from vesalius.studies.comparison.shift import shift
 
 SMALL = ["data.n=160", "data.image_size=48", "model.image_size=32", "pretrain=null"]
 
@@ -224,11 +229,11 @@ def test_a_folder_comparison_refuses_too_few_permutations(tmp_path):
 
 
 def test_all_pairs_share_a_bandwidth_and_have_relabellings_enough_for_holm(rng):
-    clouds = [cloud(rng.normal(i, 1, size=(12, 3)), str(i)) for i in range(4)]
+    clouds = [cloud(rng.normal(3 * i, 1, size=(12, 3)), str(i)) for i in range(4)]
     context = SimpleNamespace(seed=0, device=None)
-    found = all_pairs(context, clouds, design=Design(permutations=19))
+    found = all_pairs(context, clouds, design=Design(permutations=19, normalise=False))
     (section,) = found.sections
-    assert "240 relabellings a pair; one bandwidth for all pairs" in section.lead
+    assert "240 relabellings a pair; one bandwidth for all pairs" in section.why
     assert "Of 6 pairs of groups 6 differ" in found.answer
 
 
