@@ -13,7 +13,7 @@ PHANTOM = ["data.n=60", "data.image_size=48", "model.image_size=32", "permutatio
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """Stand in a folder with the embeddings ``near``, ``far`` and ``turned`` (the cases of near)."""
+    """Stand beside the embeddings ``near``, ``far`` and ``turned`` (the cases of near)."""
     rng = np.random.default_rng(0)
     near = rng.normal(size=(30, 4))
     turn, _ = np.linalg.qr(rng.normal(size=(4, 4)))

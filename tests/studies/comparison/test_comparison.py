@@ -105,10 +105,10 @@ def test_embedding_shift_shows_likeness_controls_and_what_rotation_leaves(two_mo
 
 
 def test_two_folders_of_other_cases_are_compared_as_clouds(tmp_path):
-    for name, shift in (("near", 0.0), ("far", 1.0)):
+    for name, mean in (("near", 0.0), ("far", 1.0)):
         rng = np.random.default_rng(len(name))
         ids = np.array([f"{name}{i}" for i in range(40)])
-        rows = Embeddings(rng.normal(shift, 1, (40, 6)), ids, "image", {"model": "toy"})
+        rows = Embeddings(rng.normal(mean, 1, (40, 6)), ids, "image", {"model": "toy"})
         embedding.save(rows, tmp_path / name)
     run = compare_folders(
         tmp_path / "near", tmp_path / "far", ["permutations=99"], out=tmp_path / "run"

@@ -25,7 +25,7 @@ from vesalius.evaluation import (
     rsa,
 )
 from vesalius.reporting import Column, Notice, Section, Table, figures
-from vesalius.reporting.numbers import significant
+from vesalius.reporting.numbers import number, significant
 from vesalius.studies.comparison.clouds import Cloud
 from vesalius.studies.comparison.controls import CKA, controls
 from vesalius.studies.comparison.design import Design, compared, said_p, with_interval
@@ -158,10 +158,12 @@ def _sentence(
 ) -> str:
     linear = next(own for own in alike if own.name == CKA)
     near = next(own for own in alike if own.name.startswith("knn"))
+    k = int(near.name.rpartition("_")[2])
     said = (
         f"On the same {first.units}, {first.name} and {second.name} arrange the cases with a "
         f"debiased linear CKA of {_value(linear)} (0: nothing in common, 1: the same up to "
-        f"rotation) and share {_value(near)} of each case's nearest neighbours."
+        f"rotation) and share {_value(near)} of each case's {k} nearest neighbours (by "
+        f"chance {k / (near.n - 1):.2g})."
     )
     if not tests:
         return said
@@ -178,7 +180,8 @@ def _sentence(
 
 
 def _value(own: Similarity) -> str:
-    return f"{own.value:.3f} [{own.low:.3f}, {own.high:.3f}]"
+    value, low, high = (number(v, digits=3) for v in (own.value, own.low, own.high))
+    return f"{value} [{low}, {high}]"
 
 
 def _alike_section(first: Cloud, second: Cloud, alike: Sequence[Similarity]) -> Section:
