@@ -172,6 +172,16 @@ def test_patients_known_on_one_side_alone_are_not_exchanged_and_the_page_says_so
     assert "relabellings of cases" in found.answer
 
 
+def test_the_sheet_of_witnesses_shows_one_case_of_each_patient(rng):
+    several = cloud(rng.normal(size=(30, 4)), "a", np.repeat(np.arange(5), 6).astype(str))
+    other = cloud(rng.normal(size=(12, 4)), "b", np.array([f"o{i // 2}" for i in range(12)]))
+    found = shift(several, other, design=Design(permutations=19))
+    section = next(s for s in found.sections if s.title == "Which cases drive it?")
+    shown = [int(own[1:]) // 6 for own in section.blocks[0].alt.split() if own[:1] == "a"
+             and own[1:].isdigit()]  # fmt: skip
+    assert sorted(shown) == [0, 1, 2, 3, 4]
+
+
 def test_cases_of_one_patient_exchanged_alone_are_warned_of(rng):
     several = cloud(rng.normal(size=(30, 4)), "a", np.repeat(np.arange(15), 2).astype(str))
     other = cloud(rng.normal(size=(30, 4)), "b", np.array([f"o{i}" for i in range(30)]))
@@ -231,10 +241,10 @@ def test_a_folder_comparison_refuses_too_few_permutations(tmp_path):
 def test_all_pairs_share_a_bandwidth_and_have_relabellings_enough_for_holm(rng):
     clouds = [cloud(rng.normal(3 * i, 1, size=(12, 3)), str(i)) for i in range(4)]
     context = SimpleNamespace(seed=0, device=None)
-    found = all_pairs(context, clouds, design=Design(permutations=19, normalise=False))
+    found = all_pairs(context, clouds, what="site", design=Design(permutations=19, normalise=False))
     (section,) = found.sections
     assert "240 relabellings a pair; one bandwidth for all pairs" in section.why
-    assert "Of 6 pairs of groups 6 differ" in found.answer
+    assert "Of 6 pairs of site 6 differ" in found.answer
 
 
 def test_pairs_need_the_same_cases(tmp_path):

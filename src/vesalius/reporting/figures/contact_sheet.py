@@ -104,6 +104,6 @@ def paint_sheet(
                 transform=axes.transAxes,
                 ha="center",
                 va="top",
-                fontsize=8,
+                fontsize=min(8, 176 / letters),
                 color=style.INK,
             )

@@ -59,7 +59,8 @@ def groups(
     )  # fmt: skip
     if not everything:
         return outcome
-    more = all_pairs(context, [clouds[name] for name in everything], design=design)
+    short = [replace(clouds[name], name=name) for name in everything]
+    more = all_pairs(context, short, what=attribute.replace("_", " "), design=design)
     alone = replace(outcome, answer=f"Two of them alone, not corrected: {outcome.answer}")
     return more.joined(alone)
 

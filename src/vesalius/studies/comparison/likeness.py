@@ -186,7 +186,10 @@ def _value(own: Similarity) -> str:
 
 def _alike_section(first: Cloud, second: Cloud, alike: Sequence[Similarity]) -> Section:
     rows = [(*_meaning(own), replace(own.as_score(), note=""), said_p(own)) for own in alike]
-    notes = list(dict.fromkeys(note for own in alike for note in own.notes))
+    notes = []
+    for note in dict.fromkeys(note for own in alike for note in own.notes):
+        of = [_meaning(own)[0] for own in alike if note in own.notes]
+        notes.append(note if len(of) == len(alike) else f"{', '.join(of)}: {note}")
     notes.append(f"p by {alike[0].permutations:,} shuffles, Procrustes' by at most {TURNS}.")
     return Section(
         f"How alike do {first.name} and {second.name} see the cases?",

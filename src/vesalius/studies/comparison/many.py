@@ -20,7 +20,7 @@ from vesalius.studies.outcome import Context, Outcome
 WITH_BANDWIDTH = ("rbf", "laplace")
 
 
-def all_pairs(context: Context, clouds: Sequence[Cloud], *, design: Design) -> Outcome:
+def all_pairs(context: Context, clouds: Sequence[Cloud], *, what: str, design: Design) -> Outcome:
     """Test every pair of clouds; p-values are adjusted for how many there are.
 
     At least so many relabellings are drawn that the smallest p, times the pairs, is half the level:
@@ -61,7 +61,7 @@ def all_pairs(context: Context, clouds: Sequence[Cloud], *, design: Design) -> O
     return Outcome(
         sections=(
             Section(
-                "Every group against every other",
+                f"Every {what} against every other",
                 "With many comparisons some p-values are small by chance alone: Holm's keep the "
                 "chance of any false finding at 0.05, Benjamini and Hochberg's the share of false "
                 f"ones among the findings. {design.permutations:,} relabellings a pair; "
@@ -74,7 +74,7 @@ def all_pairs(context: Context, clouds: Sequence[Cloud], *, design: Design) -> O
                 ],
             ),
         ),
-        answer=f"Of {len(found)} pairs of groups {kept} differ after Holm's correction.",
+        answer=f"Of {len(found)} pairs of {what} {kept} differ after Holm's correction.",
     )  # fmt: skip
 
 

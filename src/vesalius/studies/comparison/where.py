@@ -68,7 +68,7 @@ def _witnesses(first: Cloud, second: Cloud, test: MMDTest) -> Section:
             figures.ranked_sheet(
                 rows,
                 caption=f"The cases with the largest witness of {first.name} and the smallest of "
-                f"{second.name}; below each its id and witness.",
+                f"{second.name}, one of each patient; below each its id and witness.",
             )
         ],
     )
@@ -77,16 +77,21 @@ def _witnesses(first: Cloud, second: Cloud, test: MMDTest) -> Section:
 def _pictures(
     cloud: Cloud, order: NDArray[np.intp], at: NDArray[np.float64]
 ) -> tuple[list[NDArray[np.uint8]], list[str]]:
-    """Read the first images that can be read, with what stands below them."""
+    """Read the first images that can be read, one a patient, with what stands below them."""
+    patients, seen = cloud.cases.patient_ids, set()
     images: list[NDArray[np.uint8]] = []
     captions: list[str] = []
     for row in order:
         if len(images) == PICTURES:
             break
+        if patients is not None and patients[row] in seen:
+            continue
         try:
             images.append(cloud.cases.images[int(row)])
         except ImageError:
             continue
+        if patients is not None:
+            seen.add(patients[row])
         name = PurePosixPath(shown_id(cloud.cases, int(row)))
         short = name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name
         captions.append(f"{short} {at[row]:+.2g}".replace(" -", " −"))
@@ -149,6 +154,11 @@ def _within(first: Cloud, second: Cloud, design: Design, seed: int) -> list[Bloc
     )
     left_out = [f"{name}: {why}" for name, why in within.left_out.items()]
     notes = [f"Left out: {'; '.join(left_out)}."] if left_out else []
+    if within.spanning:
+        notes.append(
+            f"{within.spanning:,} patients have cases in several classes: p of all classes "
+            "together is the smallest times their number."
+        )
     columns = ("Class", "Cases", "MMD² within", Column("p"), Column("p, Holm"))
     return [Text(said), Table(columns, rows, notes=notes)]
 
