@@ -108,3 +108,13 @@ def test_classes_that_share_patients_have_the_smallest_p_times_their_number():
     )  # fmt: skip
     assert found.p_value == pytest.approx(0.02)
     assert found.on_floor
+
+
+def test_the_interval_over_classes_is_that_of_their_weighted_mean():
+    rng = np.random.default_rng(5)
+    (x_ND, of_x), (y_MD, of_y) = drawn(rng, 0.5), drawn(rng, 0.5)
+    found = mmd_within(x_ND, y_MD, of_x, of_y, permutations=19)
+    alone = [(own.n + own.m, own.high - own.low) for own in found.tests.values()]
+    expected = sum((n / 120 * width) ** 2 for n, width in alone) ** 0.5
+    assert found.high - found.low == pytest.approx(expected)
+    assert found.low < found.mmd2 < found.high

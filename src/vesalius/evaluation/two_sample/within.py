@@ -31,7 +31,9 @@ class WithinTest:
     ``left_out`` the classes that could not be tested, and why. ``mmd2`` is the mean over classes,
     weighted by their cases, and ``p_value`` its own: all classes are relabelled at once. Where
     ``spanning`` patients have cases in several classes, the classes are not independent, and
-    ``p_value`` is the smallest of the classes times their number (Bonferroni), which always holds.
+    ``p_value`` is the smallest of the classes times their number (Bonferroni): it always holds.
+    ``low`` and ``high`` are the mean's interval, from the classes': independent ones, or, of
+    spanning patients, ones that err together.
     """
 
     tests: Mapping[str, MMDTest]
@@ -40,6 +42,8 @@ class WithinTest:
     mmd2: float
     p_value: float
     null_P: Float[np.ndarray, "P"]
+    low: float
+    high: float
     spanning: int = 0
 
     @property
@@ -137,6 +141,10 @@ def _together(
     p_value = (1 + int((null_P >= mmd2 - slack).sum())) / (1 + len(null_P))
     if spanning:
         p_value = min(1.0, len(tests) * min(test.p_value for test in tests.values()))
+    half_C = weight_C * [test.high - test.mmd2 for test in tests.values()]
+    half = float(half_C.sum() if spanning else np.sqrt((half_C**2).sum()))
     adjusted_C = holm([test.p_value for test in tests.values()])
     by_class = dict(zip(tests, adjusted_C.tolist(), strict=True))
-    return WithinTest(tests, by_class, left_out, mmd2, p_value, null_P, spanning)
+    return WithinTest(
+        tests, by_class, left_out, mmd2, p_value, null_P, mmd2 - half, mmd2 + half, spanning
+    )

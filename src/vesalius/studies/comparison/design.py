@@ -81,7 +81,7 @@ def sentence(test: MMDTest, first: Cloud, second: Cloud) -> str:
     return f"{verdict}: MMD² {with_interval(test)} ({test.form}), {test.said_p}; {counts}."
 
 
-def with_interval(test: MMDTest) -> str:
+def with_interval(test: MMDTest | WithinTest) -> str:
     """Print MMD² and its interval."""
     value, low, high = map(significant, (test.mmd2, test.low, test.high))
     return f"{value} [{low}, {high}]"

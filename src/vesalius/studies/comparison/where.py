@@ -58,7 +58,8 @@ def _witnesses(first: Cloud, second: Cloud, test: MMDTest) -> Section:
     rows = []
     for cloud, at, sign in ((first, test.witness_x, 1), (second, test.witness_y, -1)):
         order = np.argsort(-sign * at, kind="stable")
-        rows.append((f"most like {cloud.name}", *_pictures(cloud, order, at)))
+        end = "largest" if sign > 0 else "smallest"
+        rows.append((f"{cloud.name}, {end} witness", *_pictures(cloud, order, at)))
     return Section(
         "Which cases drive it?",
         "The witness function at a case is its mean likeness to the first cloud less that to the "
@@ -145,12 +146,12 @@ def _within(first: Cloud, second: Cloud, design: Design, seed: int) -> list[Bloc
          said_p(own), f"{within.p_holm[name]:.3g}")
         for name, own in within.tests.items()
     ]  # fmt: skip
-    rows.append(("all classes together", "", significant(within.mmd2),
-                 said_p(within), ""))  # fmt: skip
+    rows.append(("all classes together", "", with_interval(within), said_p(within), ""))
     said = (
         "Within classes the clouds differ as well: it is the look, not prevalence alone."
         if within.p_value <= ALPHA
-        else "Within classes no difference was found: what differs may be prevalence alone."
+        else "Within classes no difference was found: what differs may be prevalence alone, or the "
+        "classes hold too few cases to show more."
     )
     left_out = [f"{name}: {why}" for name, why in within.left_out.items()]
     notes = [f"Left out: {'; '.join(left_out)}."] if left_out else []
