@@ -74,7 +74,7 @@ def ranked_sheet(
         for part, (title, _, lines), images in zip(parts, rows, drawn, strict=True):
             part.suptitle(style.plain(title, limit=90), x=0.01, ha="left", fontsize=10,
                           fontweight="bold")  # fmt: skip
-            paint_sheet(part, images, lines, columns=most)
+            paint_sheet(part, images, lines, columns=most, letters=26)
 
     height = len(rows) * (CELL + CAPTION + TITLE)
     width = max(most, 1) * (CELL + 4)
@@ -104,6 +104,6 @@ def paint_sheet(
                 transform=axes.transAxes,
                 ha="center",
                 va="top",
-                fontsize=8,
+                fontsize=min(8, 176 / letters),
                 color=style.INK,
             )
