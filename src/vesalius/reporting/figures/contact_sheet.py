@@ -65,7 +65,8 @@ def ranked_sheet(
     """Return rows of images (JPEG): each a title, its images in order, and a line below each."""
     most = max((len(images) for _, images, _ in rows), default=0)
     drawn = [[painted(image, side=CELL * style.SHARPNESS) for image in own] for _, own, _ in rows]
-    alt = "; ".join(f"{title}: {style.listed(lines, most=12)}" for title, _, lines in rows)
+    parts = [f"{style.plain(t, limit=90)}: {style.listed(lines, most=12)}" for t, _, lines in rows]
+    alt = "; ".join(parts) or "No images."
 
     def paint(drawing: Drawing) -> None:
         if not most:
@@ -76,7 +77,7 @@ def ranked_sheet(
                           fontweight="bold")  # fmt: skip
             paint_sheet(part, images, lines, columns=most, letters=26)
 
-    height = len(rows) * (CELL + CAPTION + TITLE)
+    height = max(len(rows), 1) * (CELL + CAPTION + TITLE)
     width = max(most, 1) * (CELL + 4)
     return style.draw(paint, width=width, height=height, alt=alt, caption=caption, form="jpeg")
 

@@ -27,16 +27,17 @@ def heat_map(
     top: float | None = 1.0,
     caption: str = "",
 ) -> Figure:
-    """Return a table of numbers as colours from 0 to ``top`` (None: the largest); NaN is blank."""
+    """Return a table of numbers as colours from 0 to ``top`` (None: the largest); NaN is grey."""
     values_RC = np.asarray(values_RC, np.float64)
     known = values_RC[np.isfinite(values_RC)]
     largest = float(known.max()) if known.size else 1.0
     digits = 2 if not 0 < largest < 0.1 else 1 - floor(log10(largest))
-    words = [["" if np.isnan(v) else _short(v, digits) for v in row] for row in values_RC]
+    words = [["" if not np.isfinite(v) else _short(v, digits) for v in row] for row in values_RC]
     alt = f"{name} of {len(rows)} rows and {len(columns)} columns"
     if known.size:
-        i, j = np.unravel_index(np.nanargmax(values_RC), values_RC.shape)
-        alt += f"; the largest, {largest:.3g}, is {rows[int(i)]} with {columns[int(j)]}"
+        i, j = np.argwhere(values_RC == largest)[0]
+        named = style.plain(rows[int(i)]), style.plain(columns[int(j)])
+        alt += f"; the largest, {largest:.3g}, is {named[0]} with {named[1]}"
     return _heat(
         values_RC, words, rows, columns, alt=f"{alt}.", caption=caption, x="", y="", bar=name,
         top=max(largest, 1e-12) if top is None else top,
@@ -128,6 +129,7 @@ def _heat(
         if not rows or not columns:
             return style.nothing(drawing, "No labels")
         axes = drawing.add_subplot()
+        axes.set_facecolor(style.FAINT)
         image = axes.imshow(share_RC, cmap=style.sequential(), vmin=0, vmax=top)
         size = float(np.clip(250 / longest, 4.5, 9.5))
         axes.set_xticks(range(len(columns)), shown[1], rotation=90, fontsize=size)
