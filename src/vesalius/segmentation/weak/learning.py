@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from vesalius.core import DataError, ModelError, TrainingError
+from vesalius.core import DataError, ImageColumn, ModelError, TrainingError
 from vesalius.encoders.borrowing import evaluating
 from vesalius.encoders.dual_encoder import weights_hash
 from vesalius.segmentation.weak.prepared import prepared
@@ -42,11 +42,11 @@ class Segmenter:
 
 def train_segmenter(
     model: nn.Module,
-    images: Sequence[Any],
+    images: Sequence[Any] | ImageColumn,
     masks: Sequence[Any],
     *,
     confidence: Any = None,
-    validation: tuple[Sequence[Any], Sequence[Any]] | None = None,
+    validation: tuple[Sequence[Any] | ImageColumn, Sequence[Any]] | None = None,
     size: int = 256,
     checkpoints: int = 1,
     augment: bool = True,

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from vesalius.core import DataError
+from vesalius.core import DataError, ImageColumn
 from vesalius.data.progress import bar
 from vesalius.encoders.borrowing import evaluating
 from vesalius.segmentation.weak.learning import Segmenter
@@ -40,7 +40,7 @@ class PredictedMask:
 
 def predict_masks(
     segmenter: Segmenter,
-    images: Sequence[Any],
+    images: Sequence[Any] | ImageColumn,
     *,
     threshold: float = 0.5,
     batch_size: int = 16,
@@ -68,7 +68,7 @@ def predict_masks(
 
 def _predicted(
     segmenter: Segmenter,
-    images: Sequence[Any],
+    images: Sequence[Any] | ImageColumn,
     threshold: float,
     batch_size: int,
     device: str | None,

@@ -39,7 +39,7 @@ from vesalius.studies.segmenting.segmenters import Segmenter
 
 MEASURES = ("dsc", "iou", "nsd", "hd95")
 TITLE = "How good are masks from words?"
-CENTRE, WHOLE, ORACLE = "disc at the centre", "whole image", "ceiling: the true box"
+CENTRE, WHOLE, ORACLE = "a disc at the centre", "the whole image", "ceiling: the true box"
 FLOORS = (CENTRE, WHOLE)
 AT_ONCE = 16
 SIDE = 300
@@ -99,9 +99,9 @@ def text_to_mask(
     every = max(total // max(pictures, 1), 1)
     found: dict[str, list[Segmented]] = {}
     shown: list[_Case] = []
-    best = _best_name(way.refiners, segment)
+    best = best_name(way.refiners, segment)
     with bar("segmenting", total, unit="masks", show=context.progress) as advance:
-        for number, one in enumerate(_segmented(context, chosen, rows, way, segment, prompts)):
+        for number, one in enumerate(segmented(context, chosen, rows, way, segment, prompts)):
             for name, mask_HW in one.masks.items():
                 found.setdefault(name, []).append(_row(one.case, one.target, mask_HW))
             if number % every == 0 and len(shown) < pictures:
@@ -119,7 +119,7 @@ def text_to_mask(
     by_target = {name: [s for s in own if s.label] for name, own in results.items()}
     blocks: list[Block] = [
         summary_table(results, measures=[f"macro_{m}" for m in MEASURES]),
-        _differences(tables, context),
+        differences(tables, CENTRE, context),
         figures.forest(by_target, measure="dsc"),
         *_sheet(shown, (*way.refiners, best, ORACLE)),
     ]
@@ -130,7 +130,7 @@ def text_to_mask(
     )
 
 
-def _segmented(
+def segmented(
     context: Context,
     cases: CaseSet,
     rows: Mapping[str, Sequence[int]],
@@ -204,7 +204,7 @@ def _masks(
     return found
 
 
-def _best_name(refiners: Sequence[str], segment: Segmenter) -> str:
+def best_name(refiners: Sequence[str], segment: Segmenter) -> str:
     """Name the mask that is kept: the first refiner's, with the segmenter where there is one."""
     return refiners[0] if segment.by_boxes is None else f"{refiners[0]}, {segment.name}"
 
@@ -227,19 +227,20 @@ def _keep(context: Context, case: Case, target: str, mask_HW: NDArray[np.bool_])
     write_atomic(context.run.file("masks", name), buffer.getvalue())
 
 
-def _differences(tables: Mapping[str, CaseValues], context: Context) -> Table:
+def differences(tables: Mapping[str, CaseValues], against: str, context: Context) -> Table:
+    """Set every method's DSC beside that of one of them, on the same cases."""
     rows = []
     for name, table in tables.items():
-        if name in FLOORS:
+        if name in (*FLOORS, against):
             continue
         macro, *_ = case_differences(
-            table, tables[CENTRE], measure="dsc",
+            table, tables[against], measure="dsc",
             replicates=context.replicates, seed=context.seed,
         )  # fmt: skip
         words = f"{macro.difference:+.3f} [{macro.low:+.3f}, {macro.high:+.3f}]"
         rows.append((name, words.replace("-", "−"), f"{macro.p_value:.3g}"))
     return Table(
-        ("Method", f"DSC more than the {CENTRE}", Column("p")), rows,
+        ("Method", f"DSC more than {against}", Column("p")), rows,
         "Macro over targets, on the same cases; patients swapped.",
     )  # fmt: skip
 
