@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from vesalius.core import DataError, Mask
+from vesalius.core import DataError, ImageColumn, Mask
 from vesalius.segmentation.checked import checked_image
 
 if TYPE_CHECKING:
@@ -50,7 +50,12 @@ class Prepared:
 
 
 def prepared(
-    images: Sequence[Any], masks: Sequence[Any], confidence: Any, *, size: int, channels: int
+    images: Sequence[Any] | ImageColumn,
+    masks: Sequence[Any],
+    confidence: Any,
+    *,
+    size: int,
+    channels: int,
 ) -> Prepared:
     """Return the images with their masks, at ``size`` × ``size`` pixels.
 

@@ -6,6 +6,7 @@ Legend: N cases, H W pixels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
 from typing import Annotated
 
@@ -50,6 +51,7 @@ WHY = (
     "most counting alone; its snapshots vote. Beside it U-Nets that drawn masks taught, from a "
     "share of the training cases. Nothing is chosen on test."
 )
+_Taught = tuple[CaseSet, list[NDArray[np.bool_]], list[NDArray[np.float64]] | None]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -86,25 +88,13 @@ def weak(
     tables["words alone"] = _table(test, target, own_masks, "words alone")
     drawn = {f"drawn masks, {100 * share:g} %": _share(train, share, context.seed)
              for share in shares}  # fmt: skip
-    asked: dict[str, tuple[CaseSet, list[NDArray[np.bool_]], list[NDArray[np.float64]] | None]]
-    asked = {"words, then a U-Net": (train, pseudo, weights)} if known else {}
+    asked: dict[str, _Taught] = {"words, then a U-Net": (train, pseudo, weights)} if known else {}
     asked |= {name: (own, _true(own, target), None) for name, own in drawn.items()}
-    for name, (cases, masks, confidence) in asked.items():
-        segmenter = train_segmenter(
-            unet(seed=context.seed),
-            cases.images,
-            masks,
-            confidence=confidence,
-            validation=(validation.images, _true(validation, target))
-            if confidence is None
-            else None,
-            size=size,
-            checkpoints=checkpoints,
-            optimisation=optimisation,
-            conditions=conditions(context, f"segment-{slug(name)}", manner),
-        )
+    training = _Training(context, size, checkpoints, optimisation, manner)
+    for name, own in asked.items():
+        segmenter = training.learnt(name, own, (validation, _true(validation, target)))
         found = _predicted(segmenter, test, context)
-        tables[name] = _table(test, target, [own.mask_HW for own in found], name)
+        tables[name] = _table(test, target, [one.mask_HW for one in found], name)
         shown[name] = found
         fits |= _fits(name, segmenter)
     scores = {
@@ -129,6 +119,35 @@ def weak(
         fits=fits,
         answer=f"{target}, DSC on {len(test):,} test cases: {said}.",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """How every U-Net is trained."""
+
+    context: Context
+    size: int
+    checkpoints: int
+    optimisation: Optimisation
+    manner: Manner
+
+    def learnt(
+        self, name: str, taught: _Taught, validation: tuple[CaseSet, list[NDArray[np.bool_]]]
+    ) -> Segmenter:
+        """Train one; words have no drawn masks to choose an epoch by, also not on validation."""
+        cases, masks, confidence = taught
+        chosen_on = (validation[0].images, validation[1]) if confidence is None else None
+        return train_segmenter(
+            unet(seed=self.context.seed),
+            cases.images,
+            masks,
+            confidence=confidence,
+            validation=chosen_on,
+            size=self.size,
+            checkpoints=self.checkpoints,
+            optimisation=self.optimisation,
+            conditions=conditions(self.context, f"segment-{slug(name)}", self.manner),
+        )
 
 
 def _with_target(cases: CaseSet, split: str, target: str) -> CaseSet:
