@@ -10,13 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vesalius.explanation.gradcam import gradcam, gradcam_maps
+    from vesalius.explanation.gscorecam import gscorecam
+    from vesalius.explanation.occlusion import occlusion
 
-EXPLAINERS = {"gradcam": "vesalius.explanation.gradcam:gradcam"}
+EXPLAINERS = {
+    "gradcam": "vesalius.explanation.gradcam:gradcam",
+    "gscorecam": "vesalius.explanation.gscorecam:gscorecam",
+    "occlusion": "vesalius.explanation.occlusion:occlusion",
+}
 """Name -> place of an explainer, ``(model, images, targets) -> heatmaps``."""
 
-_HOME = {"gradcam": "gradcam", "gradcam_maps": "gradcam"}
+_HOME = {
+    "gradcam": "gradcam",
+    "gradcam_maps": "gradcam",
+    "gscorecam": "gscorecam",
+    "occlusion": "occlusion",
+}
 
-__all__ = ["EXPLAINERS", "gradcam", "gradcam_maps"]
+__all__ = ["EXPLAINERS", "gradcam", "gradcam_maps", "gscorecam", "occlusion"]
 
 
 class _Functions(ModuleType):
