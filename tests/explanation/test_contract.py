@@ -68,6 +68,7 @@ def test_every_image_has_a_map_a_target_in_its_own_pixels_and_the_model_is_as_it
         scale = np.abs(heat.values_HW).max() + 1e-12
         np.testing.assert_allclose(repeated.values_HW / scale, heat.values_HW / scale, atol=2e-4)
     assert explain(vit, [], SCORES) == []
+    assert explain(vit, films(), {}) == [[], []]
 
 
 def test_an_error_leaves_the_model_as_it_was(name, explain, vit):

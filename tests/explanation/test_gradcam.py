@@ -221,10 +221,10 @@ def test_heatmaps_have_the_originals_shape_and_do_not_depend_on_the_batch():
     together, alone = gradcam(model, films(), TEXTS), gradcam(model, films(), TEXTS, batch_size=1)
     for film, several, single in zip(films(), together, alone, strict=True):
         assert [found.target for found in several] == TEXTS
-        for found, same in zip(several, single, strict=True):
+        for found, single_one in zip(several, single, strict=True):
             assert (found.values_HW.shape, found.values_HW.dtype) == (film.shape, np.float32)
             assert found.method == "gradcam"
-            np.testing.assert_allclose(found.values_HW, same.values_HW, atol=1e-6)
+            np.testing.assert_allclose(found.values_HW, single_one.values_HW, atol=1e-6)
     assert gradcam(model, [], TEXTS) == []
     ((found,),) = gradcam(model, films(1), TEXTS[0])
     assert found.target == TEXTS[0], "one text is not its letters"

@@ -9,25 +9,42 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vesalius.explanation.attention import attention_rollout, relevance
+    from vesalius.explanation.bottleneck import bottleneck
     from vesalius.explanation.gradcam import gradcam, gradcam_maps
     from vesalius.explanation.gscorecam import gscorecam
     from vesalius.explanation.occlusion import occlusion
 
 EXPLAINERS = {
+    "attention_rollout": "vesalius.explanation.attention:attention_rollout",
+    "bottleneck": "vesalius.explanation.bottleneck:bottleneck",
     "gradcam": "vesalius.explanation.gradcam:gradcam",
     "gscorecam": "vesalius.explanation.gscorecam:gscorecam",
     "occlusion": "vesalius.explanation.occlusion:occlusion",
+    "relevance": "vesalius.explanation.attention:relevance",
 }
 """Name -> place of an explainer, ``(model, images, targets) -> heatmaps``."""
 
 _HOME = {
+    "attention_rollout": "attention",
+    "bottleneck": "bottleneck",
     "gradcam": "gradcam",
     "gradcam_maps": "gradcam",
     "gscorecam": "gscorecam",
     "occlusion": "occlusion",
+    "relevance": "attention",
 }
 
-__all__ = ["EXPLAINERS", "gradcam", "gradcam_maps", "gscorecam", "occlusion"]
+__all__ = [
+    "EXPLAINERS",
+    "attention_rollout",
+    "bottleneck",
+    "gradcam",
+    "gradcam_maps",
+    "gscorecam",
+    "occlusion",
+    "relevance",
+]
 
 
 class _Functions(ModuleType):

@@ -41,7 +41,9 @@ def heatmaps(
 
     Maps are bilinear between their places, and 0 where the preprocessing cut the image off.
     """
-    names, placed = named(targets), []
+    names, placed = named(targets), list[list[Heatmap]]()
+    if not names:
+        return [[] for _ in images]
     with evaluating(model, device=device):
         scores = scores_of(model, targets)
         for start in range(0, len(images), batch_size):
