@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 AGAINST = (60, 90, 255)  # where the image speaks against the target
 COVER = 0.7  # of the image under the largest value
-PANEL, BAR, TITLE = 220, 54, 26  # CSS pixels
+PANEL, BAR, TITLE, GAP = 220, 70, 26, 8  # CSS pixels
 
 
 def overlays(
@@ -43,7 +43,7 @@ def overlays(
     """
     _check(image, maps)
     height = PANEL * image.shape[0] / image.shape[1] + TITLE
-    width = PANEL + len(maps) * (PANEL + BAR)
+    width = PANEL + GAP + len(maps) * (PANEL + BAR)
 
     def paint(drawing: Any) -> None:
         left = 0.0
@@ -56,13 +56,15 @@ def overlays(
             panel.imshow(painted(shown, mask=masks, boxes=boxes, side=side), aspect="auto")
             panel.set_title(name, fontsize=9, pad=5)
             left += PANEL
-            if values_HW is not None:
+            if values_HW is None:
+                left += GAP
+            else:
                 slot = ((left + 4) / width, 0.06, 9 / width, 1 - TITLE / height - 0.12)
                 _bar(drawing, slot, values_HW)
                 left += BAR
 
     alt = f"{caption or 'One image'}: heatmaps of {', '.join(maps)} over it, side by side."
-    return draw(paint, width=width, height=height, alt=alt, caption=caption, form="png")
+    return draw(paint, width=width, height=height, alt=alt, caption=caption, form="jpeg")
 
 
 def heated(
@@ -96,7 +98,7 @@ def _bar(drawing: Any, slot: tuple[float, ...], values_HW: Float[np.ndarray, "H 
     colours = LinearSegmentedColormap.from_list("heat", [tuple(row) for row in shades])
     ticks = [value for value in (low, 0.0, high) if value == 0 or abs(value) > 0.08 * (high - low)]
     drawing.colorbar(ScalarMappable(Normalize(low, high), colours), cax=panel, ticks=ticks)
-    panel.set_yticklabels([f"{value:.2g}" for value in ticks], fontsize=8)
+    panel.set_yticklabels([f"{value:.3g}" for value in ticks], fontsize=8)
     panel.tick_params(length=2, pad=2)
 
 
