@@ -37,7 +37,7 @@ def test_maps_are_those_of_the_authors_loop_one_image_and_target_at_a_time(small
     scores = [it, lambda image_BD: image_BD[:, 7]]
     found = _capacities(
         model, given[:1], lambda image_BD: [score(image_BD) for score in scores],
-        output, name, 0.1, 4,
+        output, layer=name, beta=0.1, seed=4,
     )  # fmt: skip
     for i, values_LD in enumerate(output.values.detach()):
         for k, score in enumerate(scores):

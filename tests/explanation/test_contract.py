@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from vesalius.core import ModelError
+from vesalius.encoders import load
 from vesalius.encoders.timm_images import TimmTower
 from vesalius.explanation import EXPLAINERS
 
@@ -84,3 +85,15 @@ def test_an_error_leaves_the_model_as_it_was(name, explain, vit):
     with pytest.raises(ModelError, match="sees images only"):
         explain(vit, films(), ["a nodule"])
     assert same(state(vit), before)
+
+
+def test_a_text_beyond_the_context_counts_to_its_end_and_a_large_film_has_a_large_map(
+    name, explain
+):
+    if name in ("attention_rollout", "relevance"):
+        pytest.skip("tiny is a ConvNet")
+    model = load("tiny", texts=["a nodule", "no effusion"], image_size=32)
+    large = np.random.default_rng(0).integers(0, 255, (1500, 1200), dtype=np.uint8)
+    cut, longer = explain(model, [large], ["a nodule " * 200, "a nodule " * 300])[0]
+    assert cut.values_HW.shape == (1500, 1200)
+    np.testing.assert_array_equal(cut.values_HW, longer.values_HW)

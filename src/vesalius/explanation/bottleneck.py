@@ -77,7 +77,9 @@ def bottleneck(
             layer = _block(model, pixels_BCSS[:1])
         output = layer_outputs(model.image, layers_of(model, [layer]), pixels_BCSS)[layer]
         with frozen(model), torch.enable_grad():
-            return _capacities(model, pixels_BCSS[:1], scores, output, layer, beta, seed)
+            return _capacities(
+                model, pixels_BCSS[:1], scores, output, layer=layer, beta=beta, seed=seed
+            )
 
     return heatmaps(
         model, images, targets, maps, method="bottleneck", batch_size=batch_size, device=device
@@ -94,6 +96,7 @@ def _capacities(
     pixels_1CSS: Tensor,
     scores: Scores,
     output: LayerOutput,
+    *,
     layer: str,
     beta: float,
     seed: int,
@@ -116,7 +119,7 @@ def _capacities(
         )
         noise_NLD = torch.randn(COPIES, length, width, generator=generator).to(z_B1LD)
         t_BKNLD = mean_BKLD[:, :, None] + deviation_BKLD[:, :, None] * noise_NLD
-        row_nD = _through(model, pixels_1CSS, layer, output, t_BKNLD.flatten(0, 2))
+        row_nD = _through(model, pixels_1CSS, output, t_BKNLD.flatten(0, 2), layer=layer)
         scores_Kn = checked(scores(row_nD), images=len(row_nD), with_gradient=True)
         fit = torch.zeros((), device=z_B1LD.device)
         for place, score_n in enumerate(scores_Kn):
@@ -140,7 +143,7 @@ def capacity(mean: Tensor, deviation: Tensor) -> Tensor:
 
 
 def _through(
-    model: DualEncoder, pixels_1CSS: Tensor, layer: str, output: LayerOutput, t_nLD: Tensor
+    model: DualEncoder, pixels_1CSS: Tensor, output: LayerOutput, t_nLD: Tensor, *, layer: str
 ) -> Tensor:
     """Return the image rows that follow if a layer gives ``t_nLD``, whatever the pixels."""
     order, grid = output.positions.order, output.positions.grid
