@@ -103,6 +103,16 @@ def slow(small, film, score):
     return rollout[0], effect[0]
 
 
+def test_causal_attention_is_left_as_it_is_and_a_mask_is_kept_to():
+    q_BhLD = torch.randn(1, 2, 3, 4, generator=torch.Generator().manual_seed(0))
+    attend, mask = nn.functional.scaled_dot_product_attention, torch.eye(3, dtype=torch.bool)
+    for settings, read in [({"is_causal": True}, 0), ({"attn_mask": mask}, 1), ({"scale": 2.0}, 1)]:
+        with Probabilities() as seen:
+            watched = attend(q_BhLD, q_BhLD, q_BhLD, **settings)
+        torch.testing.assert_close(watched, attend(q_BhLD, q_BhLD, q_BhLD, **settings))
+        assert len(seen.found) == read
+
+
 def test_gradients_reach_the_attention_of_torchs_own_module():
     """A score of one attention: its slope is value by value what the query's weight moves."""
     own = nn.MultiheadAttention(4, 1, batch_first=True).eval()

@@ -43,7 +43,7 @@ class Probabilities(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         settings = dict(kwargs or {})
-        if func is functional.scaled_dot_product_attention:
+        if func is functional.scaled_dot_product_attention and not _special(*args, **settings):
             return self._scaled(*args, **settings)
         if func is functional.multi_head_attention_forward:
             mean = settings.get("average_attn_weights", True)
@@ -76,3 +76,9 @@ class Probabilities(TorchFunctionMode):
         found_BhLM = logits.softmax(-1)
         self.found.append(found_BhLM)
         return functional.dropout(found_BhLM, dropout_p) @ value
+
+
+def _special(*args: Any, **settings: Any) -> bool:
+    """Whether attention is causal or shares keys among heads: no image tower's, left unread."""
+    causal = args[5] if len(args) > 5 else settings.get("is_causal", False)
+    return causal or settings.get("enable_gqa", False)
