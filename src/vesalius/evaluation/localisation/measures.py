@@ -83,8 +83,9 @@ def ious_at(
 def otsu_threshold(map_HW: Float[np.ndarray, "H W"]) -> float:
     """Return the cut between two classes of values with the greatest variance between them.
 
-    Over 256 bins from the least to the greatest value, at a bin's centre: what lies above it is
-    foreground. A map that is the same everywhere gets its own value: nothing lies above.
+    Over 256 bins from the least to the greatest value, at the edge between two bins, so that none
+    is torn (scikit-image's is the centre of the bin below): what lies above it is foreground. A map
+    that is the same everywhere gets its own value: nothing lies above.
 
     Source: Otsu 1979.
     """
@@ -98,7 +99,8 @@ def otsu_threshold(map_HW: Float[np.ndarray, "H W"]) -> float:
     above_B = counts_B.sum() - below_B
     gap_B = sums_B[:-1] / below_B - (sums_B[-1] - sums_B[:-1]) / above_B
     best = np.argmax(below_B * above_B.astype(float) * gap_B**2)
-    return least + reach * float(centres_B[best])
+    edge = least + reach * float(edges[best + 1])
+    return max(least, float(np.nextafter(edge, -np.inf)))  # on the edge is in the bin above
 
 
 def is_constant(map_HW: Float[np.ndarray, "H W"]) -> bool:
