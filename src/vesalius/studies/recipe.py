@@ -45,7 +45,10 @@ EXPLANATIONS = {
     "agreement": "vesalius.studies.explaining.agreement:agreement",
     "maps": "vesalius.studies.explaining.maps:maps",
 }
-SEGMENTATIONS = {"text_to_mask": "vesalius.studies.segmenting.text_to_mask:text_to_mask"}
+SEGMENTATIONS = {
+    "masks": "vesalius.studies.segmenting.masks:masks",
+    "text_to_mask": "vesalius.studies.segmenting.text_to_mask:text_to_mask",
+}
 OF_EVERY_READER = ("reader", "root", "limit", "findings")
 """``limit`` keeps so many cases; ``findings`` reads labels from the texts, doubt as it names."""
 PRETRAIN = "vesalius.studies.pretrain:pretrain"
