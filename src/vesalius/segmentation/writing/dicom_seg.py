@@ -1,8 +1,8 @@
 """Masks of a DICOM file's frames as one DICOM segmentation object (PS3.3, A.51).
 
 It is a binary SEG: one segment a text, one frame for each frame of the source and segment, in the
-source's study and frame of reference, referring to the source by its SOP Instance UID. By the
-standard it carries the source's patient and study modules: **it names the patient where the source
+source's study, referring to the source by its SOP Instance UID, and in the source's frame of
+reference where it says where it lies (a CT does, a film may not). By the standard it carries the source's patient and study modules: **it names the patient where the source
 does**.
 
 Legend of shapes: F frames of the source, H W pixels, S segments.
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vesalius.core.errors import DataError, ImageError
+from vesalius.segmentation.writing.frames_without_place import as_one_frame, drawn_out, has_place
 
 if TYPE_CHECKING:
     from jaxtyping import Bool
@@ -70,20 +71,14 @@ def dicom_seg(
     header = _header(source)
     stacked_FHWS = _stacked(source, header, frames, masks)
     digest = sha256(np.packbits(stacked_FHWS).tobytes()).hexdigest()
-    unique = [str(header.SOPInstanceUID), method, *masks, digest]
+    settings = {"method": method, "uid": _uid(str(header.SOPInstanceUID), method, *masks, digest)}
     try:
-        found = highdicom.seg.Segmentation(
-            [header],
-            stacked_FHWS if "NumberOfFrames" in header else stacked_FHWS[0][None],
-            "BINARY",
-            [_segment(highdicom, i, text, method) for i, text in enumerate(masks, 1)],
-            series_instance_uid=_uid(str(header.SeriesInstanceUID), method, *masks),
-            series_number=SERIES,
-            sop_instance_uid=_uid(*unique),
-            instance_number=int(header.get("InstanceNumber") or 1),
-            **_maker(),
-            omit_empty_frames=False,
-        )
+        if has_place(header):
+            found = _segmentation(highdicom, header, stacked_FHWS, list(masks), **settings)
+        else:
+            one = as_one_frame(header)
+            found = _segmentation(highdicom, one, stacked_FHWS[:1], list(masks), **settings)
+            found = drawn_out(found, header, stacked_FHWS)
         buffer = BytesIO()
         found.save_as(buffer)
     except Exception as error:  # its text may quote the header
@@ -91,6 +86,29 @@ def dicom_seg(
             f"{source}: no DICOM-SEG can be made of it ({type(error).__name__})"
         ) from None
     return buffer.getvalue()
+
+
+def _segmentation(
+    highdicom: Any,
+    header: Any,
+    stacked_FHWS: Bool[np.ndarray, "F H W S"],
+    texts: Sequence[str],
+    *,
+    method: str,
+    uid: str,
+) -> Any:
+    return highdicom.seg.Segmentation(
+        [header],
+        stacked_FHWS,
+        "BINARY",
+        [_segment(highdicom, i, text, method) for i, text in enumerate(texts, 1)],
+        series_instance_uid=_uid(str(header.SeriesInstanceUID), method, *texts),
+        series_number=SERIES,
+        sop_instance_uid=uid,
+        instance_number=int(header.get("InstanceNumber") or 1),
+        **_maker(),
+        omit_empty_frames=False,
+    )
 
 
 def _header(source: Path) -> Any:
