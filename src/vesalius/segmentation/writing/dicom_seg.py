@@ -1,9 +1,9 @@
 """Masks of a DICOM file's frames as one DICOM segmentation object (PS3.3, A.51).
 
 It is a binary SEG: one segment a text, one frame for each frame of the source and segment, in the
-source's study, referring to the source by its SOP Instance UID, and in the source's frame of
-reference where it says where it lies (a CT does, a film may not). By the standard it carries the source's patient and study modules: **it names the patient where the source
-does**.
+source's study, referring to the source by its SOP Instance UID, and in its frame of reference where
+the source says its position (a CT does, a film may not). By the standard it carries the source's
+patient and study elements: **it names the patient where the source does**.
 
 Legend of shapes: F frames of the source, H W pixels, S segments.
 """
