@@ -3,7 +3,7 @@
 Every folder is one idea, and data flows down them once::
 
     core < data < encoders, objectives, evaluation < embedding, training
-    < explanation < reporting < studies
+    < explanation < segmentation < reporting < studies
 
 The folders load when they are first touched, so that ``import vesalius`` costs nothing.
 """
@@ -22,6 +22,7 @@ __all__ = [
     "explanation",
     "objectives",
     "reporting",
+    "segmentation",
     "studies",
     "training",
 ]

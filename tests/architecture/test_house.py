@@ -22,7 +22,8 @@ WIDER = {
     "mmd_test": 13
 }  # a whole design in one call: samples, kernel, statistic, what is exchanged
 MODULES = {"pylibjpeg_openjpeg": "openjpeg", "pylibjpeg_rle": "rle", "python_gdcm": "gdcm",
-           "umap_learn": "umap", "scikit_image": "skimage"}  # fmt: skip
+           "umap_learn": "umap", "scikit_image": "skimage",
+           "opencv_python_headless": "cv2"}  # fmt: skip
 REGISTRIES = (
     ("vesalius.data.readers", "READERS"),
     ("vesalius.encoders.loading", "ENCODERS"),
@@ -54,6 +55,10 @@ def test_importing_vesalius_loads_nothing_heavy():
 def test_help_loads_nothing_heavy():
     code = "from vesalius.cli.main import app; app(['--help'], standalone_mode=False)"
     assert not loaded_by(code) & HEAVY
+
+
+def test_refiners_and_prompts_load_nothing_heavy_before_they_are_called():
+    assert not loaded_by("import vesalius.segmentation") & (HEAVY - {"numpy"} | {"skimage"})
 
 
 def test_measures_and_pages_need_no_torch():

@@ -7,23 +7,16 @@ from torch import nn
 
 from vesalius.core import ChoiceError, ModelError
 from vesalius.encoders import load
-from vesalius.encoders.image_only import image_encoder
 from vesalius.encoders.layers import layers_of, watch
 from vesalius.encoders.positions import LayerOutput
-from vesalius.encoders.preprocessing import Preprocessing
 from vesalius.encoders.timm_images import TimmTower
 from vesalius.explanation import gradcam, gradcam_maps
-from vesalius.explanation.gradcam import _last_with_gradient
+from vesalius.explanation.sensitivity import last_with_gradient
+
+from .nets import Bright, Hand, of, same, state
 
 torch.set_num_threads(1)
 TEXTS = ["no effusion", "the heart is large", "a nodule"]
-
-
-def of(tower, size, width):
-    return image_encoder(
-        tower, name="small", family="timm", width=width, preprocess=Preprocessing.usual(size),
-        config={}, start="random",
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -46,21 +39,6 @@ def pixels(side, number=3):
 
 def channels(*chosen):
     return {f"channel {c}": lambda image_BD, c=c: image_BD[:, c] for c in chosen}
-
-
-class Hand(nn.Module):
-    """One channel of the last map counts 2 and one -3; a mean over its places."""
-
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.ModuleList(nn.Sequential(nn.Conv2d(3, 3, 1)) for _ in range(2))
-        for layer in self.layers:
-            nn.init.zeros_(layer[0].bias)
-            layer[0].weight.data = torch.eye(3)[:, :, None, None]
-
-    def forward(self, pixels_BCHW):
-        mean_BC = self.layers[1](self.layers[0](pixels_BCHW)).mean((2, 3))
-        return 2 * mean_BC[:, :1] - 3 * mean_BC[:, 1:2]
 
 
 def test_a_hand_made_net_has_the_map_that_a_hand_computes():
@@ -141,15 +119,15 @@ def test_a_vits_maps_are_those_of_a_slow_loop_at_the_input_of_its_last_block(vit
 def test_auto_takes_the_last_layer_on_whose_patches_the_row_depends(small_tower, tiny, vit):
     def last(name, size):
         model = of(TimmTower(small_tower(name), name="small"), size, 8)
-        return _last_with_gradient(model, pixels(size, 1).float())
+        return last_with_gradient(model, pixels(size, 1).float())
 
     assert last("timm ResNet", 64) == "model.layer4.1"
     assert last("timm ResNet", 32) == "model.layer3.1", "one place is no map"
     assert last("timm Swin", 224) == "model.layers.1.blocks.1"
-    assert _last_with_gradient(vit, pixels(160, 1)) == "model.blocks.4"
+    assert last_with_gradient(vit, pixels(160, 1)) == "model.blocks.4"
     vit.image.model.global_pool = "avg"
-    assert _last_with_gradient(vit, pixels(160, 1)) == "model.blocks.5"
-    assert _last_with_gradient(tiny, pixels(64, 1)) == "trunk.5"
+    assert last_with_gradient(vit, pixels(160, 1)) == "model.blocks.5"
+    assert last_with_gradient(tiny, pixels(64, 1)) == "trunk.5"
 
 
 class Pooled(nn.Module):
@@ -181,7 +159,7 @@ def test_every_family_has_the_maps_of_the_whole_graph_one_image_at_a_time(family
     tower = small_tower(family) if "ResNet" not in family else larger_resnet()
     model = of(Pooled(tower) if family.startswith("tr") else tower, size, 8).double().eval()
     given = pixels(size, 2)
-    layer = _last_with_gradient(model, given[:1])
+    layer = last_with_gradient(model, given[:1])
     assert layer == expected_layer
     weights_D = torch.linspace(-1, 2, model.image(given[:1]).shape[1], dtype=torch.float64)
     found_Bhw = gradcam_maps(model, given, {"it": lambda image_BD: image_BD @ weights_D})[:, 0]
@@ -243,21 +221,14 @@ def test_heatmaps_have_the_originals_shape_and_do_not_depend_on_the_batch():
     together, alone = gradcam(model, films(), TEXTS), gradcam(model, films(), TEXTS, batch_size=1)
     for film, several, single in zip(films(), together, alone, strict=True):
         assert [found.target for found in several] == TEXTS
-        for found, same in zip(several, single, strict=True):
+        for found, single_one in zip(several, single, strict=True):
             assert (found.values_HW.shape, found.values_HW.dtype) == (film.shape, np.float32)
             assert found.method == "gradcam"
-            np.testing.assert_allclose(found.values_HW, same.values_HW, atol=1e-6)
+            np.testing.assert_allclose(found.values_HW, single_one.values_HW, atol=1e-6)
     assert gradcam(model, [], TEXTS) == []
     ((found,),) = gradcam(model, films(1), TEXTS[0])
     assert found.target == TEXTS[0], "one text is not its letters"
     np.testing.assert_allclose(found.values_HW, together[0][0].values_HW, atol=1e-6)
-
-
-class Bright(Hand):
-    """Its score is the mean of the pixels."""
-
-    def forward(self, pixels_BCHW):
-        return self.layers[1](self.layers[0](pixels_BCHW.relu())).mean((1, 2, 3))[:, None]
 
 
 def test_a_spot_is_found_where_it_lies_in_the_original():
@@ -272,28 +243,15 @@ def test_a_spot_is_found_where_it_lies_in_the_original():
 
 
 def test_the_model_comes_back_as_it_was_also_after_an_error(tiny):
-    def state():
-        hooks = sum(len(part._forward_hooks) for part in tiny.modules())
-        return (
-            [part.training for part in tiny.modules()],
-            [p.requires_grad for p in tiny.parameters()],
-            [p.grad is None for p in tiny.parameters()],
-            {name: value.clone() for name, value in tiny.state_dict().items()},
-            hooks,
-        )
-
-    def same(a, b):
-        return [*a[:3], a[4]] == [*b[:3], b[4]] and all(torch.equal(a[3][n], b[3][n]) for n in a[3])
-
     tiny.train()
     tiny.image.trunk[1].eval()
     tiny.image.projection.weight.requires_grad_(False)
-    before = state()
+    before = state(tiny)
     gradcam_maps(tiny, pixels(64), TEXTS)
-    assert same(state(), before)
+    assert same(state(tiny), before)
     with pytest.raises(ZeroDivisionError):
         gradcam_maps(tiny, pixels(64), {"it": lambda image_BD: 1 / 0}, layer="trunk.4")
-    assert same(state(), before)
+    assert same(state(tiny), before)
     tiny.image.projection.weight.requires_grad_(True)
 
 

@@ -64,6 +64,7 @@ def compare(
         return
     if paired:
         raise VesaliusError("--paired is for two folders; two models on the same data are pairs")
+    _meant(first, second, on, model)
     asked = f"Do {first} and {second} differ in the embeddings of {model}?"
     if on is not None and model is None:
         name, stage = "encoders", {"other": second}
@@ -75,7 +76,7 @@ def compare(
     plain: dict[str, Any] = {
         "study": "compare",
         "question": asked,
-        "data": _source(first) if on is None else {"reader": on[0], "root": on[1]},
+        "data": _source(first) if on is None else {"reader": on[0], "root": on[1] or None},
         "split": {"no_patient_id": True},  # nothing is learnt: who is in which split plays no part
         "model": {"name": first if model is None else model},
         "compare": [{name: {**stage, "cases": "all", "by": by}}],
@@ -107,6 +108,18 @@ def _folders(
             paired=paired or None, out=out, device=device,
         )  # fmt: skip
     print_scores(run)
+
+
+def _meant(first: str, second: str, on: tuple[str, str] | None, model: str | None) -> None:
+    """Refuse words that ask for another comparison than the options do."""
+    if on is not None and model is None and "=" in first + second:
+        raise VesaliusError(
+            f"{first} and {second} are groups, not models: name the model (--model) that sees them"
+        )
+    if on is None and all((Path(folder) / ROWS).is_file() for folder in (first, second)):
+        raise VesaliusError(
+            f"{first} and {second} are folders of embeddings, encoded already: leave --model out"
+        )
 
 
 def _placed(settings: list[str], stage: str) -> list[str]:

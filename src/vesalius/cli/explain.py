@@ -29,6 +29,9 @@ def explain(
         ),
     ] = None,
     method: Annotated[str, typer.Option("--method", help="How maps are made.")] = "gradcam",
+    layer: Annotated[
+        str, typer.Option("--layer", help="A layer's name, auto, or a height: '50 %'.")
+    ] = "auto",
     score: Annotated[
         bool, typer.Option("--score", help="Score maps against the set's boxes and masks.")
     ] = False,
@@ -56,10 +59,17 @@ def explain(
     folder, settings = root_and_settings(root, reader)
     stages = []
     if text:
-        stages.append({"maps": {"texts": text, "method": method}})
+        stages.append({"maps": {"texts": text, "method": method, "layer": layer}})
     if score:
         stages.append(
-            {"agreement": {"methods": [method], "settings": ["zero-shot"], "cases": "all"}}
+            {
+                "agreement": {
+                    "methods": [method],
+                    "layers": [layer],
+                    "settings": ["zero-shot"],
+                    "cases": "all",
+                }
+            }
         )
     plain = {
         "study": "explain",

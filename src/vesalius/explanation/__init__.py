@@ -14,9 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vesalius.core import Heatmap
+    from vesalius.explanation.attention import attention_rollout, relevance
+    from vesalius.explanation.bottleneck import bottleneck
     from vesalius.explanation.gradcam import gradcam, gradcam_maps
+    from vesalius.explanation.gscorecam import gscorecam
+    from vesalius.explanation.occlusion import occlusion
 
-EXPLAINERS = {"gradcam": "vesalius.explanation.gradcam:gradcam"}
+EXPLAINERS = {
+    "attention_rollout": "vesalius.explanation.attention:attention_rollout",
+    "bottleneck": "vesalius.explanation.bottleneck:bottleneck",
+    "gradcam": "vesalius.explanation.gradcam:gradcam",
+    "gscorecam": "vesalius.explanation.gscorecam:gscorecam",
+    "occlusion": "vesalius.explanation.occlusion:occlusion",
+    "relevance": "vesalius.explanation.attention:relevance",
+}
 """Name -> place of an explainer, ``(model, images, targets) -> heatmaps``."""
 
 
@@ -33,9 +44,27 @@ def explainer(name: str) -> "Callable[..., list[list[Heatmap]]]":
     return found
 
 
-_HOME = {"gradcam": "gradcam", "gradcam_maps": "gradcam"}
+_HOME = {
+    "attention_rollout": "attention",
+    "bottleneck": "bottleneck",
+    "gradcam": "gradcam",
+    "gradcam_maps": "gradcam",
+    "gscorecam": "gscorecam",
+    "occlusion": "occlusion",
+    "relevance": "attention",
+}
 
-__all__ = ["EXPLAINERS", "explainer", "gradcam", "gradcam_maps"]
+__all__ = [
+    "EXPLAINERS",
+    "attention_rollout",
+    "bottleneck",
+    "explainer",
+    "gradcam",
+    "gradcam_maps",
+    "gscorecam",
+    "occlusion",
+    "relevance",
+]
 
 
 class _Functions(ModuleType):

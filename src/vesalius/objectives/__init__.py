@@ -2,7 +2,8 @@
 
 ``OBJECTIVES`` are functions of images and texts, ``(image_BD, text_BD, *, settings)``;
 ``SELF_SUPERVISED`` of two views of the same images, ``(first_BD, second_BD, *, settings)``;
-``SUPERVISED`` of logits and truths, ``(logits_BC, truths_BC)``, by the task of the cases.
+``SUPERVISED`` of logits and truths, ``(logits_BC, truths_BC)``, by the task of the cases;
+:func:`dice_bce` of masks.
 Importing this folder imports no torch.
 
 What an image–text objective names among its keywords is given to it by the training where it is
@@ -16,6 +17,7 @@ from typing import Any
 from vesalius.core.errors import unknown
 from vesalius.objectives.barlow_twins import barlow_twins
 from vesalius.objectives.dhn_nce import dhn_nce
+from vesalius.objectives.dice_bce import dice_bce
 from vesalius.objectives.infonce import infonce
 from vesalius.objectives.multi_positive import multi_positive
 from vesalius.objectives.nt_xent import nt_xent
@@ -47,6 +49,7 @@ __all__ = [
     "SUPERVISED",
     "barlow_twins",
     "cross_entropy",
+    "dice_bce",
     "dhn_nce",
     "infonce",
     "masked_bce",

@@ -112,8 +112,12 @@ def sentence(remark: str) -> str:
 
     >>> sentence("patients unknown: cases treated as independent")
     'Patients unknown: cases treated as independent.'
+    >>> sentence("p = 0.01 by 999 relabellings")
+    'p = 0.01 by 999 relabellings.'
     """
-    return f"{remark[:1].upper()}{remark[1:]}{'' if remark.endswith('.') else '.'}"
+    symbol = not remark[1:2].isalpha()  # p = 0.01 stays p
+    first = remark[:1] if symbol else remark[:1].upper()
+    return f"{first}{remark[1:]}{'' if remark.endswith('.') else '.'}"
 
 
 def _fills(places: set[Place], scores: Mapping[Place, Score], *, axis: int) -> bool:

@@ -34,7 +34,7 @@ def checked_settings(
         if p.name in without:
             continue
         if is_dataclass(p.default):
-            inner = typing.get_type_hints(type(p.default))
+            inner = typing.get_type_hints(type(p.default), include_extras=True)
             for f in fields(p.default):
                 schema[f.name] = (inner[f.name], getattr(p.default, f.name))
         else:

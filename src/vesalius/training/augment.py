@@ -6,7 +6,7 @@ Legend of shapes: B batch, C channels, H W pixels.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch.nn.functional import affine_grid, grid_sample
@@ -45,6 +45,23 @@ def jitter(
     torch.Size([2, 3, 8, 8])
     """
     draws_B6 = draws_B6.to(pixels_BCHW)
+    moved_BCHW = moved(pixels_BCHW, draws_B6, beyond="border")
+    contrast_B111 = (1 + CONTRAST * draws_B6[:, 4])[:, None, None, None]
+    brightness_B111 = (BRIGHTNESS * draws_B6[:, 5])[:, None, None, None]
+    return moved_BCHW * contrast_B111 + brightness_B111
+
+
+def moved(
+    values_BCHW: Float[Tensor, "B C H W"],
+    draws_B6: Float[Tensor, "B 6"],
+    *,
+    beyond: Literal["border", "zeros"],
+) -> Float[Tensor, "B C H W"]:
+    """Return what lies on the images (masks) turned, shifted and zoomed as ``jitter`` does them.
+
+    ``beyond`` is what comes in from outside: the edge again, or 0.
+    """
+    draws_B6 = draws_B6.to(values_BCHW)
     turn_B, zoom_B = TURN * draws_B6[:, 0], 1 + ZOOM * draws_B6[:, 1]
     cos_B, sin_B = zoom_B * torch.cos(turn_B), zoom_B * torch.sin(turn_B)
     shift_B2 = SHIFT * draws_B6[:, 2:4]
@@ -55,11 +72,8 @@ def jitter(
         ],
         dim=1,
     )
-    grid_BHW2 = affine_grid(affine_B23, list(pixels_BCHW.shape), align_corners=False)
-    moved_BCHW = grid_sample(pixels_BCHW, grid_BHW2, padding_mode="border", align_corners=False)
-    contrast_B111 = (1 + CONTRAST * draws_B6[:, 4])[:, None, None, None]
-    brightness_B111 = (BRIGHTNESS * draws_B6[:, 5])[:, None, None, None]
-    return moved_BCHW * contrast_B111 + brightness_B111
+    grid_BHW2 = affine_grid(affine_B23, list(values_BCHW.shape), align_corners=False)
+    return grid_sample(values_BCHW, grid_BHW2, padding_mode=beyond, align_corners=False)
 
 
 def shortened(text: str, *, generator: torch.Generator) -> str:

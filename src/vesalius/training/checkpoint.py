@@ -134,8 +134,7 @@ class Checkpoints:
         device = _device(module)
         if device.type == "cuda" and "cuda" in parts["rng"]:
             torch.cuda.set_rng_state(parts["rng"]["cuda"], device)
-        progress = header["progress"]
-        return Progress(**{**progress, "history": tuple(progress["history"])})
+        return _progress(header)
 
     def _best(self, epoch: int) -> Path:
         return self.folder / f"best-{epoch}.safetensors"
@@ -154,6 +153,12 @@ def recorded_settings(folder: Path) -> dict[str, Any]:
     """Return the settings of the training in a folder (none where there is no checkpoint)."""
     path = folder / LAST
     return dict(_read(path)[1].get("settings", {})) if path.exists() else {}
+
+
+def recorded_progress(folder: Path) -> Progress | None:
+    """Return how far the training in a folder is (None where there is no checkpoint)."""
+    path = folder / LAST
+    return _progress(_read(path)[1]) if path.exists() else None
 
 
 def learnt(module: nn.Module) -> dict[str, Tensor]:
@@ -244,6 +249,11 @@ def _by_prefix(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
 
 def _device(module: nn.Module) -> torch.device:
     return next(iter(module.state_dict().values())).device
+
+
+def _progress(header: Mapping[str, Any]) -> Progress:
+    progress = header["progress"]
+    return Progress(**{**progress, "history": tuple(progress["history"])})
 
 
 def _short(value: object) -> str:

@@ -78,3 +78,43 @@ def test_patients_are_exchanged_within_classes():
         groups_x=patients, groups_y=patients + 100, permutations=19,
     )  # fmt: skip
     assert {own.units for own in found.tests.values()} == {"patients"}
+
+
+def test_patients_in_several_classes_leave_the_overall_test_at_its_level():
+    rejected = 0
+    for seed in range(150):
+        rng, sides = np.random.default_rng(seed), []
+        for first in (0, 100):
+            patients = np.repeat(np.arange(first, first + 12), 4)
+            own = rng.normal(size=(12, 3))[patients - first]
+            sides.append(
+                (own + 0.2 * rng.normal(size=own.shape), np.tile(list("abcd"), 12), patients)
+            )
+        (x_ND, of_x, groups_x), (y_MD, of_y, groups_y) = sides
+        found = mmd_within(
+            x_ND, y_MD, of_x, of_y, groups_x=groups_x, groups_y=groups_y, permutations=99, rng=rng
+        )
+        assert found.spanning == 24
+        rejected += found.p_value <= 0.05
+    assert rejected <= 12  # relabelling each class by itself rejects in 19 of these 150
+
+
+def test_classes_that_share_patients_have_the_smallest_p_times_their_number():
+    rng = np.random.default_rng(0)
+    patients, classes = np.repeat(np.arange(20), 2), np.tile(["a", "b"], 20)
+    found = mmd_within(
+        rng.normal(size=(40, 2)), rng.normal(3, 1, size=(40, 2)), classes, classes,
+        groups_x=patients, groups_y=patients + 100, permutations=99,
+    )  # fmt: skip
+    assert found.p_value == pytest.approx(0.02)
+    assert found.on_floor
+
+
+def test_the_interval_over_classes_is_that_of_their_weighted_mean():
+    rng = np.random.default_rng(5)
+    (x_ND, of_x), (y_MD, of_y) = drawn(rng, 0.5), drawn(rng, 0.5)
+    found = mmd_within(x_ND, y_MD, of_x, of_y, permutations=19)
+    alone = [(own.n + own.m, own.high - own.low) for own in found.tests.values()]
+    expected = sum((n / 120 * width) ** 2 for n, width in alone) ** 0.5
+    assert found.high - found.low == pytest.approx(expected)
+    assert found.low < found.mmd2 < found.high

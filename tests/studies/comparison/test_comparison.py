@@ -2,18 +2,23 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from vesalius import data, embedding
-from vesalius.core import CaseSet, DataError, Embeddings, VesaliusError
+from vesalius.core import CaseSet, DataError, Embeddings, RecipeError, VesaliusError
+from vesalius.reporting import Notice
 from vesalius.studies import compare_folders, embed_data, load_recipe, recipe_of, run_study
 from vesalius.studies.comparison import clouds as cloud_room
 from vesalius.studies.comparison.clouds import Cloud, halves, without_shared_patients
 from vesalius.studies.comparison.design import Design, compared, sentence
 from vesalius.studies.comparison.groups import values_of
+from vesalius.studies.comparison.likeness import ORIGINAL, likeness
+from vesalius.studies.comparison.many import all_pairs
 from vesalius.studies.comparison.rotation import rotated
+from vesalius.studies.comparison.shift import shift
 
 SMALL = ["data.n=160", "data.image_size=48", "model.image_size=32", "pretrain=null"]
 
@@ -84,9 +89,9 @@ def test_site_shift_says_whether_the_sites_differ_where_and_how_many_cases_show_
     assert "MMD²" in sites.file("scores.md").read_text().split("\n\n")[1]
 
 
-def test_embedding_shift_warns_of_unaligned_axes_and_shows_what_rotation_leaves(two_models):
+def test_embedding_shift_shows_likeness_controls_and_what_rotation_leaves(two_models):
     page = two_models.file("page.html").read_text()
-    for words in ("axes that have nothing to do with each other", "as first published",
+    for words in ("Both come from the same weights", "as first published",
                   "pairs swapped", "after the best rotation", "CKA", "Procrustes", "Controls",
                   "Layer by layer"):  # fmt: skip
         assert words in page
@@ -100,10 +105,10 @@ def test_embedding_shift_warns_of_unaligned_axes_and_shows_what_rotation_leaves(
 
 
 def test_two_folders_of_other_cases_are_compared_as_clouds(tmp_path):
-    for name, shift in (("near", 0.0), ("far", 1.0)):
+    for name, mean in (("near", 0.0), ("far", 1.0)):
         rng = np.random.default_rng(len(name))
         ids = np.array([f"{name}{i}" for i in range(40)])
-        rows = Embeddings(rng.normal(shift, 1, (40, 6)), ids, "image", {"model": "toy"})
+        rows = Embeddings(rng.normal(mean, 1, (40, 6)), ids, "image", {"model": "toy"})
         embedding.save(rows, tmp_path / name)
     run = compare_folders(
         tmp_path / "near", tmp_path / "far", ["permutations=99"], out=tmp_path / "run"
@@ -126,6 +131,120 @@ def test_two_folders_of_the_same_cases_are_compared_row_by_row(tmp_path):
     page = run.file("page.html").read_text()
     assert "cannot be read again" not in page, "the folder's recipe names its data"
     assert "of 3" in said or "patients" in said
+
+
+def test_unaligned_axes_are_warned_of_unless_both_come_from_the_same_weights(rng):
+    values = rng.normal(size=(30, 5)).astype(np.float32)
+    first = cloud(values)
+    second = replace(first, name="b", embeddings=replace(first.embeddings, values_ND=-values))
+
+    def said(one, other):
+        found = likeness(one, other, design=Design(permutations=19), original=ORIGINAL)
+        shown = [block for s in found.sections for block in s.blocks if isinstance(block, Notice)]
+        return found.answer, " ".join(block.text for block in shown)
+
+    answer, notice = said(first, second)
+    assert "rejects by their axes alone" in answer
+    assert "axes that have nothing to do with each other" in notice
+    known = {"weights_hash": "w"}
+    one, other = (
+        replace(own, embeddings=replace(own.embeddings, provenance=known, modality=modality))
+        for own, modality in ((first, "image"), (second, "text"))
+    )
+    answer, notice = said(one, other)
+    assert "pairs swapped, MMD² is" in answer
+    assert "modality gap" in notice
+
+
+def test_a_handful_of_cases_has_fewer_neighbours_to_share(rng):
+    first = cloud(rng.normal(size=(8, 5)))
+    found = likeness(first, replace(first, name="b"), design=Design(permutations=19),
+                     original=ORIGINAL)  # fmt: skip
+    names = {score.name for score in next(iter(found.scores.values()))}
+    assert "knn_overlap_6" in names
+
+
+def test_patients_known_on_one_side_alone_are_not_exchanged_and_the_page_says_so(rng):
+    known = cloud(rng.normal(size=(30, 4)), "known", np.repeat(np.arange(15), 2).astype(str))
+    found = shift(known, cloud(rng.normal(size=(30, 4)), "unknown"), design=Design(permutations=19))
+    notices = [b.text for b in found.sections[0].blocks if isinstance(b, Notice)]
+    assert "patients of unknown are not known" in notices[0]
+    assert "relabellings of cases" in found.answer
+
+
+def test_the_sheet_of_witnesses_shows_one_case_of_each_patient(rng):
+    several = cloud(rng.normal(size=(30, 4)), "a", np.repeat(np.arange(5), 6).astype(str))
+    other = cloud(rng.normal(size=(12, 4)), "b", np.array([f"o{i // 2}" for i in range(12)]))
+    found = shift(several, other, design=Design(permutations=19))
+    section = next(s for s in found.sections if s.title == "Which cases drive it?")
+    shown = [int(own[1:]) // 6 for own in section.blocks[0].alt.split() if own[:1] == "a"
+             and own[1:].isdigit()]  # fmt: skip
+    assert sorted(shown) == [0, 1, 2, 3, 4]
+
+
+def test_cases_of_one_patient_exchanged_alone_are_warned_of(rng):
+    several = cloud(rng.normal(size=(30, 4)), "a", np.repeat(np.arange(15), 2).astype(str))
+    other = cloud(rng.normal(size=(30, 4)), "b", np.array([f"o{i}" for i in range(30)]))
+    found = shift(several, other, design=Design(permutations=19, by="case"))
+    notices = [b.text for b in found.sections[0].blocks if isinstance(b, Notice)]
+    assert notices[0].startswith("Asked for by cases")
+
+
+def test_patients_of_two_data_sets_are_never_one_patient(rng):
+    numbers = np.arange(10).astype(str)
+    clouds = [cloud(rng.normal(size=(10, 3)), name, numbers) for name in "ab"]
+    apart = [own.with_own_patients(own.name) for own in clouds]
+    with pytest.raises(DataError, match="same patients"):
+        without_shared_patients(*clouds, "patient")
+    one, two, said = without_shared_patients(*apart, "patient")
+    assert (len(one), len(two), said) == (10, 10, "")
+
+
+def test_three_patients_a_side_are_tested_without_classifier(rng):
+    patients = np.repeat(np.arange(3), 2)
+    clouds = [
+        cloud(rng.normal(size=(6, 3)), name, np.array([f"{name}{p}" for p in patients]))
+        for name in "ab"
+    ]
+    found = shift(*clouds, design=Design(permutations=19))
+    (scores,) = found.scores.values()
+    assert [score.name for score in scores] == ["mmd2"]
+
+
+def test_where_nothing_was_found_no_number_of_cases_is_said_to_show_it(rng):
+    clouds = [cloud(rng.normal(size=(24, 3)), name) for name in "ab"]
+    found = shift(*clouds, design=Design(permutations=99))
+    assert found.answer.startswith("No difference")
+    assert "draws" not in found.answer
+
+
+def test_too_few_relabellings_find_neither_a_difference_nor_none(rng):
+    far = cloud(rng.normal(5, 1, size=(20, 3)), "far")
+    near = cloud(rng.normal(size=(20, 3)), "near")
+    assert sentence(compared(near, far, Design(permutations=9)), near, far).startswith("Too few")
+
+
+def test_two_models_on_different_cases_are_refused(tmp_path, rng):
+    for name in ("a", "b"):
+        ids = np.array([f"{name}{i}" for i in range(10)])
+        known = {"model": name, "weights_hash": name}
+        embedding.save(Embeddings(rng.normal(size=(10, 3)), ids, "image", known), tmp_path / name)
+    with pytest.raises(DataError, match=r"different models \(a and b\)"):
+        compare_folders(tmp_path / "a", tmp_path / "b", out=tmp_path / "run")
+
+
+def test_a_folder_comparison_refuses_too_few_permutations(tmp_path):
+    with pytest.raises(RecipeError, match="greater than or equal to 19"):
+        compare_folders(tmp_path / "a", tmp_path / "b", ["permutations=3"])
+
+
+def test_all_pairs_share_a_bandwidth_and_have_relabellings_enough_for_holm(rng):
+    clouds = [cloud(rng.normal(3 * i, 1, size=(12, 3)), str(i)) for i in range(4)]
+    context = SimpleNamespace(seed=0, device=None)
+    found = all_pairs(context, clouds, what="site", design=Design(permutations=19, normalise=False))
+    (section,) = found.sections
+    assert "240 relabellings a pair; one bandwidth for all pairs" in section.why
+    assert "Of 6 pairs of site 6 differ" in found.answer
 
 
 def test_pairs_need_the_same_cases(tmp_path):

@@ -9,7 +9,7 @@ from vesalius import data, encoders
 from vesalius.core import DataError, VesaliusError
 from vesalius.studies import load_recipe, recipe_of, run_study
 from vesalius.studies.explaining.faithful import _make_random
-from vesalius.studies.explaining.targets import findings_with_regions
+from vesalius.studies.explaining.targets import findings_with_regions, layer_at
 
 SMALL = {
     "study": "small",
@@ -114,3 +114,13 @@ def test_the_model_comes_back_as_it_was():
     before = {name: value.clone() for name, value in model.state_dict().items()}
     explainer("gradcam")(model, cases.images, ["edema"])
     assert all((before[name] == value).all() for name, value in model.state_dict().items())
+
+
+def test_a_layer_may_be_given_by_its_height():
+    cases = data.read("phantom", n=2, image_size=48)
+    model = encoders.load("tiny", image_size=32, texts=list(cases.texts))
+    assert layer_at(model, "0 %") == "trunk.0"
+    assert layer_at(model, "100 %") == "trunk.5"
+    assert layer_at(model, "trunk.3") == "trunk.3"
+    with pytest.raises(VesaliusError, match="no height"):
+        layer_at(model, "120 %")

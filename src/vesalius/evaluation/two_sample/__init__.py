@@ -7,6 +7,7 @@ from vesalius.evaluation.two_sample.contributions import (
     axis_contributions,
     label_contributions,
 )
+from vesalius.evaluation.two_sample.kernels import median_bandwidth
 from vesalius.evaluation.two_sample.mmd import mmd_test
 from vesalius.evaluation.two_sample.power import PowerCurve, power_curve
 from vesalius.evaluation.two_sample.result import MMDTest
@@ -26,6 +27,7 @@ __all__ = [
     "fourier_test",
     "label_contributions",
     "linear_time_test",
+    "median_bandwidth",
     "mmd_test",
     "mmd_within",
     "power_curve",

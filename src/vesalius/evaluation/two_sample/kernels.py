@@ -19,8 +19,9 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from vesalius.core.errors import DataError
+from vesalius.core.errors import DataError, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -148,6 +149,25 @@ def fit(
         from_it_SS = alike_SS.sub_(centres[-1]).abs_().fill_diagonal_(0)
         spreads.append(float(from_it_SS.sum(dtype=torch.float64)) / pairs)
     return Fitted(kernel, sigmas, tuple(centres), tuple(spreads))
+
+
+def median_bandwidth(
+    z_ND: ArrayLike, *, kernel: str = "rbf", rng: int | np.random.Generator = 0
+) -> float:
+    """Return the median distance between cases: one σ for several comparisons of the same cases.
+
+    Of more than :data:`SUBSAMPLE` cases so many are drawn.
+
+    >>> median_bandwidth([[0.0], [1.0], [3.0]])
+    2.0
+    """
+    import torch
+
+    if kernel not in WITH_BANDWIDTH:
+        raise unknown("kernel with a bandwidth", kernel, WITH_BANDWIDTH)
+    values = torch.from_numpy(np.asarray(z_ND))
+    drawn = np.random.default_rng(rng)
+    return fit(kernel, values, bandwidth="median", gamma=None, rng=drawn).sigmas[0]
 
 
 def _sigmas(asked: Any, gamma: float | None, kernel: str, apart_SS: Tensor) -> tuple[float, ...]:

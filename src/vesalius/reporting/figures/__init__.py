@@ -12,6 +12,7 @@ from vesalius.reporting.figures.hero import hero
 from vesalius.reporting.figures.learning import learning_curves
 from vesalius.reporting.figures.matrix import confusion, cooccurrence, heat_map
 from vesalius.reporting.figures.null import null_histogram
+from vesalius.reporting.figures.overlay import overlays
 from vesalius.reporting.figures.pair import pair
 from vesalius.reporting.figures.picture import picture
 from vesalius.reporting.figures.power import power_curve
@@ -35,6 +36,7 @@ __all__ = [
     "learning_curves",
     "map_figure",
     "null_histogram",
+    "overlays",
     "pair",
     "picture",
     "power_curve",

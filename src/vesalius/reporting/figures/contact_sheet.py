@@ -65,7 +65,8 @@ def ranked_sheet(
     """Return rows of images (JPEG): each a title, its images in order, and a line below each."""
     most = max((len(images) for _, images, _ in rows), default=0)
     drawn = [[painted(image, side=CELL * style.SHARPNESS) for image in own] for _, own, _ in rows]
-    alt = "; ".join(f"{title}: {style.listed(lines, most=12)}" for title, _, lines in rows)
+    parts = [f"{style.plain(t, limit=90)}: {style.listed(lines, most=12)}" for t, _, lines in rows]
+    alt = "; ".join(parts) or "No images."
 
     def paint(drawing: Drawing) -> None:
         if not most:
@@ -74,9 +75,9 @@ def ranked_sheet(
         for part, (title, _, lines), images in zip(parts, rows, drawn, strict=True):
             part.suptitle(style.plain(title, limit=90), x=0.01, ha="left", fontsize=10,
                           fontweight="bold")  # fmt: skip
-            paint_sheet(part, images, lines, columns=most)
+            paint_sheet(part, images, lines, columns=most, letters=26)
 
-    height = len(rows) * (CELL + CAPTION + TITLE)
+    height = max(len(rows), 1) * (CELL + CAPTION + TITLE)
     width = max(most, 1) * (CELL + 4)
     return style.draw(paint, width=width, height=height, alt=alt, caption=caption, form="jpeg")
 
@@ -104,6 +105,6 @@ def paint_sheet(
                 transform=axes.transAxes,
                 ha="center",
                 va="top",
-                fontsize=8,
+                fontsize=min(8, 176 / letters),
                 color=style.INK,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor, log10
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,34 +27,33 @@ def heat_map(
     top: float | None = 1.0,
     caption: str = "",
 ) -> Figure:
-    """Return a table of numbers as colours from 0 to ``top`` (None: the largest); NaN is blank."""
+    """Return a table of numbers as colours from 0 to ``top`` (None: the largest); NaN is grey."""
     values_RC = np.asarray(values_RC, np.float64)
     known = values_RC[np.isfinite(values_RC)]
     largest = float(known.max()) if known.size else 1.0
-    words = [["" if np.isnan(v) else _two_digits(v) for v in row] for row in values_RC]
+    digits = 2 if not 0 < largest < 0.1 else 1 - floor(log10(largest))
+    words = [["" if not np.isfinite(v) else _short(v, digits) for v in row] for row in values_RC]
     alt = f"{name} of {len(rows)} rows and {len(columns)} columns"
     if known.size:
-        i, j = np.unravel_index(np.nanargmax(values_RC), values_RC.shape)
-        alt += f"; the largest, {largest:.3g}, is {rows[int(i)]} with {columns[int(j)]}"
+        i, j = np.argwhere(values_RC == largest)[0]
+        named = style.plain(rows[int(i)]), style.plain(columns[int(j)])
+        alt += f"; the largest, {largest:.3g}, is {named[0]} with {named[1]}"
     return _heat(
         values_RC, words, rows, columns, alt=f"{alt}.", caption=caption, x="", y="", bar=name,
         top=max(largest, 1e-12) if top is None else top,
     )  # fmt: skip
 
 
-def _two_digits(value: float) -> str:
-    """Return a number short enough for a cell.
+def _short(value: float, digits: int) -> str:
+    """Return a number short enough for a cell, without the 0 before the point.
 
-    >>> _two_digits(0.514), _two_digits(-0.001), _two_digits(0.0000123)
-    ('.51', '.00', '1e-05')
+    >>> _short(0.514, 2), _short(-0.001, 2), _short(-0.25, 2), _short(10.5, 2), _short(0.0134, 3)
+    ('.51', '.00', '−.25', '10.50', '.013')
     """
-    if 0 < abs(value) < 0.001 and value > 0:
-        return f"{value:.0e}"
-    return (
-        f"{value:.2f}".replace("-0.00", "0.00").replace("0.", ".", 1)
-        if abs(value) < 1
-        else (f"{value:.2f}")
-    )
+    words = f"{round(value, digits) + 0.0:.{digits}f}"  # + 0 makes −0 a plain 0
+    if abs(value) < 1:
+        words = words.replace("0.", ".", 1)
+    return words.replace("-", "−")
 
 
 def cooccurrence(
@@ -129,6 +129,7 @@ def _heat(
         if not rows or not columns:
             return style.nothing(drawing, "No labels")
         axes = drawing.add_subplot()
+        axes.set_facecolor(style.FAINT)
         image = axes.imshow(share_RC, cmap=style.sequential(), vmin=0, vmax=top)
         size = float(np.clip(250 / longest, 4.5, 9.5))
         axes.set_xticks(range(len(columns)), shown[1], rotation=90, fontsize=size)

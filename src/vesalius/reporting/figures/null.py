@@ -33,8 +33,12 @@ def null_histogram(
     An observed value far outside is an arrow at the edge, so that the null stays readable.
     """
     null_P = np.asarray(null_P, np.float64)
+    null_P = null_P[np.isfinite(null_P)]
+    if not null_P.size or not np.isfinite(observed):
+        alt = f"No histogram: {name} is {observed:.3g}, with {len(null_P):,} relabellings."
+        return style.draw(style.nothing, width=style.WIDTH, height=120, alt=alt, caption=caption)
     reached = int((null_P >= observed).sum())
-    said = f"observed {observed:.3g}, p = {p_value:.3g}"
+    said = f"observed {observed:.3g}, p = {p_value:.3g}".replace("-", "−")
     low, high = float(null_P.min()), float(null_P.max())
     alt = (
         f"{name} of {len(null_P):,} relabellings lies between {low:.3g} and {high:.3g}; {said}: "
@@ -43,18 +47,22 @@ def null_histogram(
 
     def paint(drawing: Drawing) -> None:
         axes = drawing.add_subplot()
-        width = (high - low) or max(abs(high), 1e-12)
+        spread = high - low > 1e-9 * max(abs(high), abs(low))  # else rounding alone
+        width = high - low if spread else max(abs(high), 1e-12)
+        middle = (low + high) / 2
+        bins = min(BINS, 4 + len(null_P) // 5) if spread else 1
+        ends = (low, high) if spread else (middle - width / 8, middle + width / 8)
         far = not low - FAR * width <= observed <= high + FAR * width
         shown = high + 0.35 * width if observed > high else low - 0.35 * width
         at = shown if far else observed
-        axes.hist(null_P, bins=BINS if high > low else 1, color=style.SEQUENTIAL[2],
+        axes.hist(null_P, bins=bins, range=ends, color=style.SEQUENTIAL[2],
                   edgecolor="white", linewidth=0.4)  # fmt: skip
         edge = 0.05 * width
-        axes.set_xlim(min(low, at) - edge, max(high, at) + edge)
+        axes.set_xlim(min(ends[0], at) - edge, max(ends[1], at) + edge)
         axes.locator_params(axis="x", nbins=6)
         top = axes.get_ylim()[1]
         axes.set_ylim(0, 1.18 * top)
-        right = at <= (low + high) / 2
+        right = at <= middle
         if far:
             away = 0.25 * width if observed > high else -0.25 * width
             axes.annotate("", (at, 0.5 * top), (at - away, 0.5 * top),

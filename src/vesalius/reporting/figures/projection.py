@@ -134,6 +134,7 @@ def paint_map(axes: Axes, projection: Projection, groups: Sequence[str]) -> None
     of_point = np.array([g if g in largest else "" for g in groups], dtype=object)
     size = float(np.clip(6000 / max(len(groups), 1), 5, 26))
     named = [*largest, ""] if (of_point == "").any() else largest
+    letters = 36 if len(named) <= 2 else 22  # of a name in the legend
     order = sorted(named, key=lambda g: (g != "", -int((of_point == g).sum())))
     for group in order:
         at = of_point == group
@@ -146,7 +147,7 @@ def paint_map(axes: Axes, projection: Projection, groups: Sequence[str]) -> None
             color=style.colour(i) if group else "#b9b4ab",
             alpha=0.8,
             linewidths=0,
-            label=style.plain(group, limit=22) if group else "other or unknown",
+            label=style.plain(group, limit=letters) if group else "other or unknown",
         )
     name = METHODS[projection.method]
     axes.set_xticks([])

@@ -5,11 +5,13 @@ in SAM's place where there is no SAM; they are named as what they are. :func:`lo
 model of the SAM family from a folder; its ``masks(image, boxes, points_K2)`` is called alike.
 """
 
+from vesalius.segmentation.prompted.grabcut import grabcut
 from vesalius.segmentation.prompted.loading import load_sam
 from vesalius.segmentation.prompted.random_walker import random_walker
 
 PROMPTED = {
+    "grabcut": "vesalius.segmentation.prompted.grabcut:grabcut",
     "random_walker": "vesalius.segmentation.prompted.random_walker:random_walker",
 }
 
-__all__ = ["PROMPTED", "load_sam", "random_walker"]
+__all__ = ["PROMPTED", "grabcut", "load_sam", "random_walker"]

@@ -13,9 +13,11 @@ import numpy as np
 from vesalius.core.errors import DataError
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float
 
     from vesalius.core import Box
+
+CORE = 0.1  # of a box's shorter side: radius of the disc that surely is inside
 
 
 def corners(boxes: Sequence[Box], height: int, width: int) -> Float[np.ndarray, "K 4"]:
@@ -74,3 +76,22 @@ def paired(
             "point, or one of both"
         )
     return corners_K4, places_K2
+
+
+def surely(
+    corners_4: Float[np.ndarray, "4"], place_2: Float[np.ndarray, "2"], height: int, width: int
+) -> tuple[Bool[np.ndarray, "H W"], Bool[np.ndarray, "H W"]]:
+    """Return the pixels in a box, and those of them in a small disc around its point.
+
+    Raises:
+        DataError: the point is not in the box.
+    """
+    left, top = np.floor(corners_4[:2])  # a pixel that a box only touches is in it
+    right, bottom = np.ceil(corners_4[2:])
+    y_H1, x_1W = np.ogrid[:height, :width]
+    inside_HW = (x_1W >= left) & (x_1W <= right) & (y_H1 >= top) & (y_H1 <= bottom)
+    radius = CORE * (min(right - left, bottom - top) + 1)
+    x, y = np.round(place_2)
+    if not (left <= x <= right and top <= y <= bottom):
+        raise DataError(f"the point x {x:g}, y {y:g} is not in its box, {corners_4.tolist()}")
+    return inside_HW, inside_HW & ((x_1W - x) ** 2 + (y_H1 - y) ** 2 <= radius**2)

@@ -16,7 +16,7 @@ import numpy as np
 
 from vesalius.core.errors import ModelError, RecipeError
 from vesalius.segmentation.checked import checked_image
-from vesalius.segmentation.prompted.prompts import paired
+from vesalius.segmentation.prompted.prompts import paired, surely
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, UInt8
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from vesalius.core import Box
 
 MARGIN = 0.25  # of a box's sides: how far around it pixels are looked at
-CORE = 0.1  # of a box's shorter side: radius of the disc that surely is inside
 TOLERANCE = 1e-6  # of the linear system; scikit-image's 1e-3 leaves probabilities outside [0, 1]
 BACKGROUND, FOREGROUND = 1, 2
 
@@ -43,7 +42,7 @@ def random_walker(
     likelier to reach first. So a mask never leaves its box. ``beta``: how hard edges are to cross.
 
     Raises:
-        DataError: an image of another kind, a box or a point outside it, not one point a box.
+        DataError: an image of another kind, a box or a point outside it, a point outside its box.
         RecipeError: ``beta`` is not above 0.
         ModelError: scikit-image is not installed.
 
@@ -65,7 +64,9 @@ def random_walker(
         places_K2 = (corners_K4[:, :2] + corners_K4[:, 2:]) / 2
     masks_KHW = np.zeros((len(corners_K4), height, width), bool)
     for mask_HW, corners_4, place_2 in zip(masks_KHW, corners_K4, places_K2, strict=True):
-        seeds_HW = _seeds(corners_4, place_2, height, width)
+        inside_HW, core_HW = surely(corners_4, place_2, height, width)
+        seeds_HW = np.where(inside_HW, 0, BACKGROUND)
+        seeds_HW[core_HW] = FOREGROUND
         window = _window(corners_4, height, width)
         seeds = seeds_HW[window]
         if (seeds == 0).any() and (seeds == BACKGROUND).any():
@@ -79,20 +80,6 @@ def random_walker(
             )
         mask_HW[window] = seeds != BACKGROUND  # without a background all of the box is meant
     return masks_KHW
-
-
-def _seeds(
-    corners_4: Float[np.ndarray, "4"], place_2: Float[np.ndarray, "2"], height: int, width: int
-) -> np.ndarray:
-    left, top, right, bottom = corners_4
-    y_H1, x_1W = np.ogrid[:height, :width]
-    inside_HW = (x_1W >= left) & (x_1W <= right) & (y_H1 >= top) & (y_H1 <= bottom)
-    radius = CORE * (min(right - left, bottom - top) + 1)
-    x, y = np.round(place_2)
-    core_HW = (x_1W - x) ** 2 + (y_H1 - y) ** 2 <= radius**2
-    seeds_HW = np.where(inside_HW, 0, BACKGROUND)
-    seeds_HW[core_HW & inside_HW] = FOREGROUND
-    return seeds_HW
 
 
 def _window(corners_4: Float[np.ndarray, "4"], height: int, width: int) -> tuple[slice, slice]:

@@ -26,7 +26,7 @@ def kmeans(heat_HW: Any, image: np.ndarray | None = None) -> Bool[np.ndarray, "H
     Raises:
         DataError: the map is not finite, or the image of another size or kind.
 
-    Source: the refinement of Koleilat et al. 2025 (MedCLIP-SAMv2), section 3.
+    Source: the refinement of Koleilat et al. 2025 (MedCLIP-SAMv2).
 
     >>> kmeans([[0.0, 0.2], [0.1, 5.0]]).tolist()
     [[False, False], [False, True]]

@@ -43,7 +43,7 @@ def bilateral_kernel(
 ) -> Callable[[Float[Tensor, "H W"]], Float[Tensor, "H W"]]:
     """Return what sums exp(−‖x_i − x_j‖²/2 sxy² − ‖c_i − c_j‖²/2 srgb²) v_j over all j.
 
-    Exact (to about 1e-11) for every grey image and for colour images of up to ``colours`` distinct
+    Exact (to about 1e-9) for every grey image and for colour images of up to ``colours`` distinct
     colours; with more, alike colours are merged, each standing for its pixels' mean. On photographs
     of 8,000 colours that moves fewer than 1 in 100 pixels of a CRF's mask.
     """

@@ -5,7 +5,7 @@ Legend: N cases, D width.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -54,12 +54,18 @@ class Cloud:
         return self.cases.patient_ids if by == "patient" else None
 
     @property
+    def has_several_a_patient(self) -> bool:
+        """Whether a patient is known to have more than one case."""
+        patients = self.cases.patient_ids
+        return patients is not None and len(np.unique(patients)) < len(self)
+
+    @property
     def units(self) -> str:
         """How many cases, and of how many patients."""
         patients = self.cases.patient_ids
-        if patients is None or (count := len(np.unique(patients))) == len(self):
+        if patients is None or not self.has_several_a_patient:
             return f"{len(self):,} cases"
-        return f"{len(self):,} cases of {count:,} patients"
+        return f"{len(self):,} cases of {len(np.unique(patients)):,} patients"
 
     @property
     def classes(self) -> NDArray[np.str_]:
@@ -69,14 +75,35 @@ class Cloud:
             return np.full(len(self), "", np.str_)
         return np.array([names[c] if c >= 0 else "" for c in class_N], np.str_)
 
+    @property
+    def weights(self) -> str:
+        """Which weights made the rows; empty where that is not known."""
+        return self.embeddings.provenance.get("weights_hash", "")
+
+    def with_own_patients(self, place: str) -> Cloud:
+        """Return the cloud with patients that no other set has: '7' here is nobody's '7' there."""
+        patients = self.cases.patient_ids
+        if patients is None:
+            return self
+        own = np.array([f"{place}: {patient}" for patient in patients.tolist()], np.str_)
+        return Cloud(self.name, self.embeddings, replace(self.cases, patient_ids=own))
+
     def select(self, rows: NDArray[np.integer] | NDArray[np.bool_], name: str = "") -> Cloud:
         """Return some of the cases, under another name if one is given."""
         return Cloud(name or self.name, self.embeddings.select(rows), self.cases.select(rows))
 
 
+def exchanged(
+    first: Cloud, second: Cloud, by: Unit
+) -> tuple[NDArray[np.str_] | None, NDArray[np.str_] | None]:
+    """Return the patients of both, who are exchanged; None and None unless both are known."""
+    own, other = first.patients(by), second.patients(by)
+    return (None, None) if own is None or other is None else (own, other)
+
+
 def without_shared_patients(first: Cloud, second: Cloud, by: Unit) -> tuple[Cloud, Cloud, str]:
     """Leave out the patients with cases in both clouds, who cannot be exchanged; say how many."""
-    own, other = first.patients(by), second.patients(by)
+    own, other = exchanged(first, second, by)
     if own is None or other is None:
         return first, second, ""
     shared = np.intersect1d(own, other)

@@ -38,7 +38,7 @@ def controls(
             clean_ND, noisy_ND, **design.settings(),
             estimator="u", paired=True, groups_x=groups, groups_y=groups, rng=rng, device=device,
         )  # fmt: skip
-        alike = cka(clean_ND, noisy_ND, rng=rng)
+        alike = cka(clean_ND, noisy_ND, groups=groups, permutations=0, rng=rng)
         rows.append((f"{level:g}", with_interval(test), said_p(test),
                      replace(alike.as_score(), note="")))  # fmt: skip
         mmd[level], likeness_at[level] = test.as_score(), alike.as_score()

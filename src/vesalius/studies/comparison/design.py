@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from vesalius.evaluation import ClassifierTest, MMDTest, WithinTest, mmd_test
+from vesalius.evaluation import ClassifierTest, MMDTest, Similarity, WithinTest, mmd_test
 from vesalius.reporting.numbers import significant
-from vesalius.studies.comparison.clouds import Cloud, Unit
+from vesalius.studies.comparison.clouds import Cloud, Unit, exchanged
 
 Positive = Annotated[float, Field(gt=0)]
 ALPHA = 0.05
@@ -55,12 +55,12 @@ def compared(
     device: str | None = None,
     **changed: Any,
 ) -> MMDTest:
-    """Test two clouds by MMD, patients exchanged where they are known."""
-    groups = first.patients(design.by), second.patients(design.by)
-    known = groups[0] is not None and groups[1] is not None
-    settings = {**design.settings(), "rng": rng, "device": device, **changed}
-    if known:
-        settings = {"groups_x": groups[0], "groups_y": groups[1], **settings}
+    """Test two clouds by MMD, patients exchanged where they are known on both sides."""
+    groups_x, groups_y = exchanged(first, second, design.by)
+    settings = {
+        **design.settings(), "groups_x": groups_x, "groups_y": groups_y, "rng": rng,
+        "device": device, **changed,
+    }  # fmt: skip
     return mmd_test(
         first.values(normalise=design.normalise),
         second.values(normalise=design.normalise),
@@ -70,22 +70,23 @@ def compared(
 
 def sentence(test: MMDTest, first: Cloud, second: Cloud) -> str:
     """Say the outcome so that it can be quoted."""
-    differ = test.p_value <= ALPHA
-    verdict = (
-        f"The embeddings of {first.name} and {second.name} differ"
-        if differ
-        else f"No difference between the embeddings of {first.name} and {second.name} was found"
-    )
+    both = f"the embeddings of {first.name} and {second.name}"
+    if test.p_value <= ALPHA:
+        verdict = f"T{both[1:]} differ"
+    elif test.on_floor:
+        verdict = f"Too few relabellings to say whether {both} differ"
+    else:
+        verdict = f"No difference between {both} was found"
     counts = f"{first.units} against {second.units}"
     return f"{verdict}: MMD² {with_interval(test)} ({test.form}), {test.said_p}; {counts}."
 
 
-def with_interval(test: MMDTest) -> str:
+def with_interval(test: MMDTest | WithinTest) -> str:
     """Print MMD² and its interval."""
     value, low, high = map(significant, (test.mmd2, test.low, test.high))
     return f"{value} [{low}, {high}]"
 
 
-def said_p(test: MMDTest | WithinTest | ClassifierTest) -> str:
+def said_p(test: MMDTest | WithinTest | ClassifierTest | Similarity) -> str:
     """Print a p-value, and whether it is the smallest that could come out."""
-    return f"{test.p_value:.3g}{' (floor)' if test.on_floor else ''}"
+    return f"{significant(test.p_value)}{' (floor)' if test.on_floor else ''}"

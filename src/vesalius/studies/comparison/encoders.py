@@ -67,10 +67,13 @@ def encoders(
 
 def _names(context: Context, second: DualEncoder) -> tuple[str, str]:
     """Return what the page calls the two, also where both are of one architecture."""
-    first = f"{context.model.name}, trained here" if context.found.fits else context.model.name
-    fresh = ", never trained" if second.start.startswith("random") else ""
-    other = f"{second.name}{fresh}"
+    first = context.model.name + (", trained here" if context.found.fits else _fresh(context.model))
+    other = f"{second.name}{_fresh(second)}"
     return first, other if other != first else f"the other {other}"
+
+
+def _fresh(model: DualEncoder) -> str:
+    return " (never trained)" if model.start.startswith("random") else ""
 
 
 def _clouds(

@@ -61,12 +61,22 @@ def compare_folders(
             f"{first} and {second} are not of the same cases, so that there are no pairs; compare "
             "them as two clouds (without --paired)"
         )
+    models = [own.provenance.get("weights_hash", "") for own in rows]
+    if not paired and all(models) and models[0] != models[1]:
+        names = [own.provenance.get("model", "unknown") for own in rows]
+        raise DataError(
+            f"{first} and {second} were encoded by different models ({names[0]} and {names[1]}) "
+            "and hold different cases: their axes have nothing in common, so that no test can tell "
+            "the models from the data; encode both with one model"
+        )
     if paired:
         rows[1] = rows[1].of_cases(rows[0].case_ids)
     notices: list[Notice] = []
     folders = (first, second)
     named = zip(folders, rows, _names(first, second), strict=True)
     clouds = [_cloud(folder, own, name, notices) for folder, own, name in named]
+    if not paired and _data(first) != _data(second):
+        clouds = [cloud.with_own_patients(str(i)) for i, cloud in enumerate(clouds, 1)]
     places = {"first": str(first.absolute()), "second": str(second.absolute())}
     run = Run.open(
         out or _folder(first, second), {"study": "compare", **places, "paired": paired, **checked}
@@ -133,6 +143,16 @@ def _cloud(folder: Path, rows: Embeddings, name: str, notices: list[Notice]) -> 
         n = len(rows)
         cases = CaseSet(rows.case_ids, _NoImages(n, name), np.empty((n, 0)), source=name)
     return Cloud.of(name, rows, cases)
+
+
+def _data(folder: Path) -> tuple[Any, Any]:
+    """Return the reader and the root of the data that a folder was made of."""
+    try:
+        data: Mapping[str, Any] = Run(folder).recipe()["data"]
+    except (VesaliusError, OSError, KeyError):
+        return None, None
+    root = data.get("root")
+    return data.get("reader"), root and str(Path(root).resolve())
 
 
 def _cases(folder: Path) -> CaseSet:

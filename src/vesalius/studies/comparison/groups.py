@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,8 +59,10 @@ def groups(
     )  # fmt: skip
     if not everything:
         return outcome
-    more = all_pairs(context, [clouds[name] for name in everything], design=design)
-    return more.joined(outcome)
+    short = [replace(clouds[name], name=name) for name in everything]
+    more = all_pairs(context, short, what=attribute.replace("_", " "), design=design)
+    alone = replace(outcome, answer=f"Two of them alone, not corrected: {outcome.answer}")
+    return more.joined(alone)
 
 
 def values_of(cases: CaseSet, attribute: str) -> NDArray[np.str_]:

@@ -25,18 +25,28 @@ from vesalius.evaluation import (
     rsa,
 )
 from vesalius.reporting import Column, Notice, Section, Table, figures
-from vesalius.reporting.numbers import significant
+from vesalius.reporting.numbers import number, significant
 from vesalius.studies.comparison.clouds import Cloud
 from vesalius.studies.comparison.controls import CKA, controls
-from vesalius.studies.comparison.design import Design, compared, said_p
+from vesalius.studies.comparison.design import Design, compared, said_p, with_interval
 from vesalius.studies.comparison.rotation import rotated
 from vesalius.studies.outcome import Outcome
 
-NEIGHBOURS = "knn_overlap_10"
+NEIGHBOURS = 10
+TURNS = 200  # shuffles of Procrustes: each needs singular values
 UNALIGNED = (
     "Two encoders have axes that have nothing to do with each other: any test between their clouds "
     "as they stand rejects, even for one model and its own rotation. That p-value answers no "
-    "question about what was learnt; the measures below, which no rotation changes, do."
+    "question about what was learnt; the measures above, which no rotation changes, do."
+)
+ALIGNED = (
+    "Both come from the same weights and share their axes: the tests can be read. Swapping pairs "
+    "asks whether a case lies in the same place on both sides."
+)
+MODALITIES = (
+    "Images and texts of one model share their axes, but it is common that they lie in cones of "
+    "their own (the modality gap, Liang et al. 2022): a rejection says that there is such a gap, "
+    "not that images and texts do not match."
 )
 
 
@@ -71,7 +81,7 @@ def likeness(
         raise DataError(f"{first.name} and {second.name} are not of the same cases, in one order")
     rng = np.random.default_rng(seed)
     groups = first.patients(design.by)
-    alike = _measured(first, second, groups, rng)
+    alike = _measured(first, second, groups, design, rng)
     tests = _tests(first, second, design, original, aligning, rng, device)
     name = f"{first.name} against {second.name}"
     sections = [_alike_section(first, second, alike)]
@@ -83,20 +93,26 @@ def likeness(
     return Outcome(
         scores={name: tuple(scores)},
         sections=tuple(sections),
-        answer=_sentence(first, second, alike),
+        answer=_sentence(first, second, alike, tests),
     )
 
 
 def _measured(
-    first: Cloud, second: Cloud, groups: NDArray[np.str_] | None, rng: np.random.Generator
+    first: Cloud,
+    second: Cloud,
+    groups: NDArray[np.str_] | None,
+    design: Design,
+    rng: np.random.Generator,
 ) -> list[Similarity]:
     x_ND, y_NE = first.embeddings.values_ND, second.embeddings.values_ND
+    draws = design.permutations
+    few = min(NEIGHBOURS, len(first) - 2)
     return [
-        cka(x_ND, y_NE, groups=groups, rng=rng),
-        cka(x_ND, y_NE, kernel="rbf", groups=groups, rng=rng),
-        procrustes(x_ND, y_NE, groups=groups, rng=rng),
-        knn_overlap(x_ND, y_NE, groups=groups, rng=rng),
-        rsa(x_ND, y_NE, groups=groups, rng=rng),
+        cka(x_ND, y_NE, groups=groups, permutations=draws, rng=rng),
+        cka(x_ND, y_NE, kernel="rbf", groups=groups, permutations=draws, rng=rng),
+        procrustes(x_ND, y_NE, groups=groups, permutations=min(draws, TURNS), rng=rng),
+        knn_overlap(x_ND, y_NE, k=few, groups=groups, permutations=draws, rng=rng),
+        rsa(x_ND, y_NE, groups=groups, permutations=draws, rng=rng),
     ]
 
 
@@ -124,47 +140,76 @@ def _tests(
         "pairs swapped": compared(first, second, design, rng=rng, device=device, paired=True),
     }  # fmt: skip
     if aligning is not None:
-        turned = rotated(first, second, *aligning)
-        tests["pairs swapped, after the best rotation"] = compared(
+        turned = rotated(first, second, *aligning, normalise=design.normalise)
+        fitted = f"learnt on {len(aligning[0]):,} other cases"
+        tests[f"pairs swapped, after the best rotation, {fitted}"] = compared(
             first, turned, design, rng=rng, device=device, paired=True
         )
     return tests
 
 
-def _sentence(first: Cloud, second: Cloud, alike: Sequence[Similarity]) -> str:
-    by_name = {own.name: own for own in alike}
-    linear, near = by_name[CKA], by_name[NEIGHBOURS]
-    return (
+def _share_axes(first: Cloud, second: Cloud) -> bool:
+    """Whether both are known to come from the same weights."""
+    return bool(first.weights) and first.weights == second.weights
+
+
+def _sentence(
+    first: Cloud, second: Cloud, alike: Sequence[Similarity], tests: dict[str, MMDTest]
+) -> str:
+    linear = next(own for own in alike if own.name == CKA)
+    near = next(own for own in alike if own.name.startswith("knn"))
+    k = int(near.name.rpartition("_")[2])
+    said = (
         f"On the same {first.units}, {first.name} and {second.name} arrange the cases with a "
         f"debiased linear CKA of {_value(linear)} (0: nothing in common, 1: the same up to "
-        f"rotation) and share {_value(near)} of each case's nearest neighbours. A two-sample "
-        "test between two encoders rejects by their axes alone; its p-value is shown, not read."
+        f"rotation) and share {_value(near)} of each case's {k} nearest neighbours (by "
+        f"chance {k / (near.n - 1):.2g})."
+    )
+    if not tests:
+        return said
+    if _share_axes(first, second):
+        swapped = tests["pairs swapped"]
+        return (
+            f"{said} Both come from the same weights: between the clouds, pairs swapped, MMD² is "
+            f"{with_interval(swapped)}, {swapped.said_p}."
+        )
+    return (
+        f"{said} A two-sample test between two encoders rejects by their axes alone; its p-value "
+        "is shown, not read."
     )
 
 
 def _value(own: Similarity) -> str:
-    return f"{own.value:.3f} [{own.low:.3f}, {own.high:.3f}]"
+    value, low, high = (number(v, digits=3) for v in (own.value, own.low, own.high))
+    return f"{value} [{low}, {high}]"
 
 
 def _alike_section(first: Cloud, second: Cloud, alike: Sequence[Similarity]) -> Section:
-    rows = [
-        (MEANINGS[own.name][0], replace(own.as_score(), note=""), f"{own.p_value:.3g}",
-         MEANINGS[own.name][1])
-        for own in alike
-    ]  # fmt: skip
+    rows = [(*_meaning(own), replace(own.as_score(), note=""), said_p(own)) for own in alike]
+    notes = []
+    for note in dict.fromkeys(note for own in alike for note in own.notes):
+        of = [_meaning(own)[0] for own in alike if note in own.notes]
+        notes.append(note if len(of) == len(alike) else f"{', '.join(of)}: {note}")
+    notes.append(f"p by {alike[0].permutations:,} shuffles, Procrustes' by at most {TURNS}.")
     return Section(
         f"How alike do {first.name} and {second.name} see the cases?",
         "None of these measures changes when a representation is rotated or scaled. p: how often "
         "shuffled cases look as alike; it asks whether there is anything in common at all.",
-        [Table(("Measure", "Value", Column("p"), "What it sees"), rows)],
+        [Table(("Measure", "What it sees", "Value", Column("p")), rows, notes=notes)],
     )
+
+
+def _meaning(own: Similarity) -> tuple[str, str]:
+    if own.name.startswith("knn"):
+        k = own.name.rpartition("_")[2]
+        return f"{k} nearest neighbours shared", "who is next to whom, and nothing beyond"
+    return MEANINGS[own.name]
 
 
 MEANINGS = {
     CKA: ("CKA, linear, debiased", "the large directions in which the cases spread"),
     "cka_rbf_debiased": ("CKA, rbf, debiased", "the same with near cases weighing more"),
     "procrustes": ("Procrustes residual", "what the best rotation cannot explain (0: nothing)"),
-    NEIGHBOURS: ("10 nearest neighbours shared", "who is next to whom, and nothing beyond"),
     "rsa_euclidean_spearman": ("RSA, Spearman", "the order of all distances"),
 }
 
@@ -181,23 +226,28 @@ def _test_section(
         return Section(title, "", [Notice(words)])
     rows = []
     for name, test in tests.items():
-        value = test.mmd2
         form = test.form
         if name == "as first published":  # there the diagonal was left out of biased sums
-            value -= 1 / test.n + 1 / test.m
+            value = significant(test.mmd2 - 1 / test.n - 1 / test.m)
             form = f"{form}, the diagonal left out"
-        rows.append((name, significant(value), said_p(test),
+        else:
+            value = with_interval(test)
+        rows.append((name, value, said_p(test),
                      f"{test.permutations:,} of {test.units}", form))  # fmt: skip
     table = Table(("Test", "MMD²", Column("p"), "Relabellings", "Form"), rows)
     both = np.concatenate([cloud.embeddings.normalised() for cloud in (first, second)])
     names = [first.name] * len(first) + [second.name] * len(second)
     pictures = [figures.embedding_map(
         both, names, rng=np.random.default_rng(seed), method=method,
-        caption="Both encoders' embeddings of the same cases, as they stand.",
+        caption="Both sides' embeddings of the same cases, as they stand.",
     ) for method in design.maps]  # fmt: skip
     free = tests["free relabelling"]
     null = figures.null_histogram(
         free.null_P, free.mmd2, p_value=free.p_value,
         caption="The free relabelling, as it is often reported.",
     )  # fmt: skip
-    return Section(title, "", [Notice(UNALIGNED, "warning"), table, null, *pictures])
+    remark = Notice(UNALIGNED, "warning")
+    if _share_axes(first, second):
+        same = first.embeddings.modality == second.embeddings.modality
+        remark = Notice(ALIGNED if same else f"{ALIGNED} {MODALITIES}")
+    return Section(title, "", [remark, table, null, *pictures])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from vesalius import data
@@ -40,4 +42,7 @@ def sources(
     own = in_splits(context.cases, *names)
     first = Cloud.of(own.source, image_features(context, *names), own)
     second = Cloud.of(other.source, rows, other)
+    if first.name == second.name:  # one format, two folders
+        second = replace(second, name=f"{second.name} in {Path(root).name if root else reader}")
+    first, second = first.with_own_patients("first"), second.with_own_patients("second")
     return shift(first, second, design=design, seed=context.seed, device=context.device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,11 +17,12 @@ from vesalius.evaluation import (
 from vesalius.reporting import Block, Column, Details, Notice, Section, Table, Text, figures
 from vesalius.reporting.numbers import significant
 from vesalius.studies.audit_pictures import shown_id
-from vesalius.studies.comparison.clouds import Cloud
+from vesalius.studies.comparison.clouds import Cloud, exchanged
 from vesalius.studies.comparison.design import ALPHA, Design, said_p, with_interval
 
 PICTURES = 6  # a row of the sheet
 AXES = 8
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".dcm")  # say nothing below a picture
 
 
 def where(
@@ -55,7 +58,8 @@ def _witnesses(first: Cloud, second: Cloud, test: MMDTest) -> Section:
     rows = []
     for cloud, at, sign in ((first, test.witness_x, 1), (second, test.witness_y, -1)):
         order = np.argsort(-sign * at, kind="stable")
-        rows.append((f"most like {cloud.name}", *_pictures(cloud, order, at)))
+        end = "largest" if sign > 0 else "smallest"
+        rows.append((f"{cloud.name}, {end} witness", *_pictures(cloud, order, at)))
     return Section(
         "Which cases drive it?",
         "The witness function at a case is its mean likeness to the first cloud less that to the "
@@ -65,7 +69,7 @@ def _witnesses(first: Cloud, second: Cloud, test: MMDTest) -> Section:
             figures.ranked_sheet(
                 rows,
                 caption=f"The cases with the largest witness of {first.name} and the smallest of "
-                f"{second.name}; below each its id and witness.",
+                f"{second.name}, one of each patient; below each its id and witness.",
             )
         ],
     )
@@ -74,17 +78,24 @@ def _witnesses(first: Cloud, second: Cloud, test: MMDTest) -> Section:
 def _pictures(
     cloud: Cloud, order: NDArray[np.intp], at: NDArray[np.float64]
 ) -> tuple[list[NDArray[np.uint8]], list[str]]:
-    """Read the first images that can be read, with what stands below them."""
+    """Read the first images that can be read, one a patient, with what stands below them."""
+    patients, seen = cloud.cases.patient_ids, set()
     images: list[NDArray[np.uint8]] = []
     captions: list[str] = []
     for row in order:
         if len(images) == PICTURES:
             break
+        if patients is not None and patients[row] in seen:
+            continue
         try:
             images.append(cloud.cases.images[int(row)])
         except ImageError:
             continue
-        captions.append(f"{shown_id(cloud.cases, int(row))}  {at[row]:+.3g}")
+        if patients is not None:
+            seen.add(patients[row])
+        name = PurePosixPath(shown_id(cloud.cases, int(row)))
+        short = name.stem if name.suffix.lower() in IMAGE_SUFFIXES else name.name
+        captions.append(f"{short} {at[row]:+.2g}".replace(" -", " −"))
     return images, captions
 
 
@@ -120,13 +131,13 @@ def _labels(first: Cloud, second: Cloud, test: MMDTest, design: Design, seed: in
 
 
 def _within(first: Cloud, second: Cloud, design: Design, seed: int) -> list[Block]:
+    groups_x, groups_y = exchanged(first, second, design.by)
     try:
         within = mmd_within(
             first.values(normalise=design.normalise),
             second.values(normalise=design.normalise),
             first.classes, second.classes,
-            groups_x=first.patients(design.by), groups_y=second.patients(design.by),
-            rng=seed, **design.settings(),
+            groups_x=groups_x, groups_y=groups_y, rng=seed, **design.settings(),
         )  # fmt: skip
     except DataError as error:
         return [Notice(f"Not tested within classes: {error}.")]
@@ -135,25 +146,30 @@ def _within(first: Cloud, second: Cloud, design: Design, seed: int) -> list[Bloc
          said_p(own), f"{within.p_holm[name]:.3g}")
         for name, own in within.tests.items()
     ]  # fmt: skip
-    rows.append(("all classes together", "", significant(within.mmd2),
-                 said_p(within), ""))  # fmt: skip
+    rows.append(("all classes together", "", with_interval(within), said_p(within), ""))
     said = (
         "Within classes the clouds differ as well: it is the look, not prevalence alone."
         if within.p_value <= ALPHA
-        else "Within classes no difference was found: what differs may be prevalence alone."
+        else "Within classes no difference was found: what differs may be prevalence alone, or the "
+        "classes hold too few cases to show more."
     )
     left_out = [f"{name}: {why}" for name, why in within.left_out.items()]
     notes = [f"Left out: {'; '.join(left_out)}."] if left_out else []
+    if within.spanning:
+        notes.append(
+            f"{within.spanning:,} patients have cases in several classes: p of all classes "
+            "together is the smallest times their number."
+        )
     columns = ("Class", "Cases", "MMD² within", Column("p"), Column("p, Holm"))
     return [Text(said), Table(columns, rows, notes=notes)]
 
 
 def _axes(first: Cloud, second: Cloud, design: Design, seed: int) -> Block:
+    groups_x, groups_y = exchanged(first, second, design.by)
     found = axis_contributions(
         first.values(normalise=design.normalise),
         second.values(normalise=design.normalise),
-        groups_x=first.patients(design.by), groups_y=second.patients(design.by),
-        permutations=design.permutations, rng=seed,
+        groups_x=groups_x, groups_y=groups_y, permutations=design.permutations, rng=seed,
     )  # fmt: skip
     order = np.argsort(-found.share_D, kind="stable")[:AXES]
     rows = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from typing import Annotated
 
 import numpy as np
@@ -29,6 +30,7 @@ from vesalius.studies.explaining.targets import (
     cosine,
     explained,
     findings_with_regions,
+    layer_at,
 )
 from vesalius.studies.inputs import Splits, in_splits, splits_of, text_encoder
 from vesalius.studies.outcome import Context, Outcome
@@ -56,7 +58,8 @@ def agreement(
 ) -> Outcome:
     """Score maps of every method, layer and setting against boxes and masks, beside controls.
 
-    At most ``most`` cases of each finding are looked at. Thresholds are chosen on validation.
+    ``layers`` are names of the tower's layers, ``auto``, or a height such as ``50 %``. At most
+    ``most`` cases of each finding are looked at. Thresholds are chosen on validation.
     ``faithfulness`` and ``cascade`` are how many cases deletion and insertion, and the
     randomisation of the model from the top down, are shown on.
     """
@@ -72,18 +75,19 @@ def agreement(
             for setting in settings}  # fmt: skip
     if "zero-shot" in told:
         told[NONSENSE] = _nonsense(context, told["zero-shot"])
+    chosen_by = {} if choosing is None else {
+        name: rows[:most] for name, rows in findings_with_regions(choosing).items() if name in where
+    }  # fmt: skip
+    ways = _ways(methods, layers)
     for setting, target in told.items():
-        for method in methods:
-            for layer in layers:
-                name = _name(setting, method, layer, methods, layers)
-                rows = _located(target, judged, where, method, layer, context)
-                chosen = None
-                if choosing is not None:
-                    there = {n: r[:most] for n, r in findings_with_regions(choosing).items()
-                             if n in where}  # fmt: skip
-                    chosen = _located(target, choosing, there, method, layer, context) or None
-                rows_by_method[name] = rows
-                tables[name] = localisation_values(rows, thresholds_from=chosen, method=name)
+        for method, layer in ways:
+            name = _name(setting, method, layer, methods, layers)
+            rows = _located(target, judged, where, method, layer, context)
+            others = []
+            if choosing is not None:
+                others = _located(target, choosing, chosen_by, method, layer, context)
+            rows_by_method[name] = rows
+            tables[name] = localisation_values(rows, thresholds_from=others or None, method=name)
     first = next(iter(rows_by_method.values()))
     controls = localisation_controls(first, rng=np.random.default_rng(context.seed))
     tables |= {CONTROLS[name]: replace(table, method=CONTROLS[name])
@@ -118,12 +122,21 @@ WHY = (
 )
 
 
+def _ways(methods: Sequence[str], layers: Sequence[str]) -> list[tuple[str, str]]:
+    """Return every method with every layer; one that reads no layer stands once."""
+    return [
+        (method, layer)
+        for method in methods
+        for layer in (layers if "layer" in signature(explainer(method)).parameters else ("auto",))
+    ]
+
+
 def _name(
     setting: str, method: str, layer: str, methods: Sequence[str], layers: Sequence[str]
 ) -> str:
     parts = ["nonsense prompt" if setting == NONSENSE else setting]
     parts += [method] if len(methods) > 1 else []
-    parts += [f"layer {layer}"] if len(layers) > 1 else []
+    parts += [f"layer {layer}"] if len(layers) > 1 and layer != "auto" else []
     return ", ".join(parts)
 
 
@@ -146,7 +159,7 @@ def _located(
     found = []
     for finding, rows in where.items():
         own = cases.select(np.array(rows))
-        chosen = {} if layer == "auto" else {"layer": layer}
+        chosen = {} if layer == "auto" else {"layer": layer_at(target.model, layer)}
         maps = function(
             target.model, own.images, {finding: target.scores[finding]},
             device=context.device, **chosen,

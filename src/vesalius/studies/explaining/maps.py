@@ -16,6 +16,7 @@ from vesalius.data.progress import bar
 from vesalius.explanation import explainer
 from vesalius.reporting import Block, Figure, Notice, Section, figures
 from vesalius.reporting.figures.picture import painted, picture
+from vesalius.studies.explaining.targets import layer_at
 from vesalius.studies.inputs import Splits, in_splits, splits_of
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.outlines import outlines
@@ -41,7 +42,7 @@ def maps(
     """
     chosen = in_splits(context.cases, *splits_of(context.cases, cases))
     function, unreadable = explainer(method), []
-    settings = {} if layer == "auto" else {"layer": layer}
+    settings = {} if layer == "auto" else {"layer": layer_at(context.model, layer)}
     shown = bar("explaining", len(chosen), unit="images", show=context.progress)
     with shown as advance:
         for start in range(0, len(chosen), AT_ONCE):

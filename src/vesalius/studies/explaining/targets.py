@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from vesalius.core import CaseSet, DataError
+from vesalius.core import CaseSet, DataError, RecipeError
 from vesalius.core.files import slug
+from vesalius.encoders.layers import layers_of
 from vesalius.evaluation import linear_probe, load_prompts
 from vesalius.evaluation.prompts import Prompts
 from vesalius.studies.inputs import image_features, text_encoder
@@ -127,3 +128,21 @@ def findings_with_regions(cases: CaseSet) -> dict[str, list[int]]:
             if case.labels.get(name) and reference(case, name) is not None:
                 found[name].append(row)
     return {name: rows for name, rows in found.items() if rows}
+
+
+def layer_at(model: DualEncoder, layer: str) -> str:
+    """Return the name of a layer, also of one given by its height, such as ``50 %``.
+
+    Raises:
+        RecipeError: a height that is none.
+    """
+    if not layer.endswith("%"):
+        return layer
+    try:
+        height = float(layer.removesuffix("%")) / 100
+    except ValueError:
+        height = -1.0
+    if not 0 <= height <= 1:
+        raise RecipeError(f"layer {layer!r} is no height between 0 % and 100 %")
+    names = list(layers_of(model))
+    return names[round(height * (len(names) - 1))]
