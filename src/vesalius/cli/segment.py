@@ -37,7 +37,7 @@ def segment(
         typer.Option(
             "--sam",
             help="What goes on from that mask's box: the folder of a model of the SAM family, "
-            "random_walker (needs no weights), or none.",
+            "random_walker or grabcut (no weights needed), or none.",
         ),
     ] = "random_walker",
     out: Folder = None,

@@ -46,11 +46,9 @@ EXPLANATIONS = {
     "maps": "vesalius.studies.explaining.maps:maps",
 }
 SEGMENTATIONS = {
-SEGMENTATIONS = {
     "masks": "vesalius.studies.segmenting.masks:masks",
     "text_to_mask": "vesalius.studies.segmenting.text_to_mask:text_to_mask",
     "weak": "vesalius.studies.segmenting.weak:weak",
-}
 }
 OF_EVERY_READER = ("reader", "root", "limit", "findings")
 """``limit`` keeps so many cases; ``findings`` reads labels from the texts, doubt as it names."""
