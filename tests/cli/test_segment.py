@@ -191,3 +191,21 @@ def write_film(path, frames, **elements):
     own.PixelData = pixels.tobytes()
     own["PixelData"].VR = "OW"
     own.save_as(path, enforce_file_format=True)
+
+
+def test_a_stop_before_a_case_is_noted_leaves_whole_files_and_work_goes_on(
+    films, tmp_path, monkeypatch
+):
+    words = ("folder", films, *TINY, "-t", "a nodule", "--out", tmp_path / "run")
+
+    def stop(path, value):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("vesalius.studies.segmenting.masks.write_json", stop)
+        with pytest.raises(RuntimeError, match="killed"):
+            segment(*words)
+    assert all(read_mask(path).size for path in (tmp_path / "run" / "masks").iterdir())
+    segment(*words)
+    assert len(masks_of(tmp_path / "run")) == 4
+    assert not [path for path in (tmp_path / "run").rglob(".*") if path.is_file()]

@@ -156,3 +156,32 @@ def test_highdicom_reads_the_masks_of_a_cine_by_source_frame(tmp_path):
     pixels = found.get_pixels_by_source_frame("1.2.3.4", [1, 2, 3])
     np.testing.assert_array_equal(pixels[..., 0] > 0, masks["a nodule"])
     assert not pixels[..., 1].any()
+
+
+def test_an_enhanced_ct_keeps_the_place_of_each_frame(tmp_path):
+    def item(**elements):
+        own = pydicom.Dataset()
+        for keyword, value in elements.items():
+            setattr(own, keyword, value)
+        return own
+
+    shared = item(
+        PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])],
+        PixelMeasuresSequence=[item(PixelSpacing=[0.5, 0.5], SliceThickness=5)],
+    )
+    frames = [
+        item(
+            PlanePositionSequence=[item(ImagePositionPatient=[0, 0, 5.0 * z])],
+            FrameContentSequence=[item(DimensionIndexValues=[z + 1])],
+        )
+        for z in range(3)
+    ]
+    path = source(
+        tmp_path / "a.dcm", "1.2.840.10008.5.1.4.1.1.2.1", frames=3, FrameOfReferenceUID="1.2.3.9",
+        SharedFunctionalGroupsSequence=[shared], PerFrameFunctionalGroupsSequence=frames,
+    )  # fmt: skip
+    masks = some_masks(3)
+    found, pixels = read_back(tmp_path / "m.dcm", dicom_seg(path, [1, 2, 3], masks, method="way"))
+    assert found.FrameOfReferenceUID == "1.2.3.9"
+    for frame, mask_HW in enumerate(masks["a nodule"], 1):
+        np.testing.assert_array_equal(pixels[frame, 1], mask_HW)
