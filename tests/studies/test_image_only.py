@@ -37,7 +37,13 @@ def test_probe_neighbours_fine_tuning_and_separability_run_to_the_page(tmp_path)
 
 @pytest.mark.parametrize(
     "stages",
-    [{"adapt": [{"zero_shot": {}}]}, {"evaluate": ["retrieval"]}, {"pretrain": {"epochs": 1}}],
+    [
+        {"adapt": [{"zero_shot": {}}]},
+        {"evaluate": ["retrieval"]},
+        {"pretrain": {"epochs": 1}},
+        {"explain": [{"maps": {"texts": ["a nodule"]}}]},
+        {"segment": [{"masks": {"texts": ["a nodule"]}}]},
+    ],
 )
 def test_stages_of_words_stop_before_anything_is_encoded(stages, tmp_path, monkeypatch):
     def refuse(*args, **settings):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from vesalius import __version__
-from vesalius.cli import compare, data, embed, evaluate, explain, models, study, train
+from vesalius.cli import compare, data, embed, evaluate, explain, models, segment, study, train
 from vesalius.cli.options import Device, Folder, Overrides, Workers
 from vesalius.core.errors import VesaliusError
 
@@ -76,6 +76,7 @@ app.command("train")(train.train)
 app.command("embed")(embed.embed)
 app.command("compare")(compare.compare)
 app.command("explain")(explain.explain)
+app.command("segment")(segment.segment)
 app.add_typer(models.app, name="models")
 
 

@@ -46,6 +46,7 @@ EXPLANATIONS = {
     "maps": "vesalius.studies.explaining.maps:maps",
 }
 SEGMENTATIONS = {
+    "masks": "vesalius.studies.segmenting.masks:masks",
     "text_to_mask": "vesalius.studies.segmenting.text_to_mask:text_to_mask",
     "weak": "vesalius.studies.segmenting.weak:weak",
 }

@@ -23,7 +23,7 @@ from vesalius.studies.summary import Finished, write_fits, write_page, write_sco
 
 log = logging.getLogger(__name__)
 
-READS_TEXT = ("pretrain", "zero_shot", "retrieval")
+READS_TEXT = ("pretrain", "zero_shot", "retrieval", "maps", "masks", "text_to_mask", "weak")
 """Stages that a model without a text tower cannot go through; said before the first of them."""
 
 

@@ -121,14 +121,18 @@ class ImageFiles:
 
     def decoded(self, index: int) -> Decoded:
         """Return an image with the steps that led to its pixels."""
-        return decode(under(self.root, self.paths[index]))
+        return decode(self.source(index))
+
+    def source(self, index: int) -> Path:
+        """Return the address of an image: its file, and what is picked of it."""
+        return under(self.root, self.paths[index])
 
     def name(self, index: int) -> str:
         return self.paths[index]
 
     def content_hash(self, index: int) -> str:
         """Return the SHA-256 of the file's bytes, and of what the address picks of it."""
-        address = under(self.root, self.paths[index])
+        address = self.source(index)
         path = Path(file_of(str(address)))
         try:
             stat = path.stat()

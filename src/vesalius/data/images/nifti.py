@@ -132,23 +132,42 @@ def slice_of(volume: Volume, picks: Mapping[str, str]) -> tuple[str, Num[np.ndar
     """
     from nibabel.arrayproxy import ArrayProxy
 
-    axis, place = _place(volume, picks)
-    own = AXES[axis]
+    axis, index = _index(volume, picks)
     shape = volume.header.get_data_shape()
     later = shape[3:] or (1,)
     which = number(picks, "volume", volume.path, default=0)
     if which >= volume.volumes:
         raise ImageError(f"{volume.path} has no volume {which}; it has {volume.volumes}, from 0")
-    if volume.backwards[own]:
-        place = volume.shape[own] - 1 - place
-    index: list[Any] = [slice(None)] * min(len(shape), 3)
-    if volume.stored[own] < len(index):
-        index[volume.stored[own]] = place
+    index = index[: len(shape)]
     index += [int(i) for i in np.unravel_index(which, later, order="F")] if shape[3:] else []
     values = np.asanyarray(ArrayProxy(volume.path, volume.header)[tuple(index)])
     if np.iscomplexobj(values):
         raise ImageError(f"{volume.path} holds complex numbers, which are no picture")
-    return axis, _upright(volume, own, values)
+    return axis, _upright(volume, AXES[axis], values)
+
+
+def upright_view(
+    volume: Volume, picks: Mapping[str, str], stored_XYZ: NDArray[Any]
+) -> Num[np.ndarray, "H W"]:
+    """Return the slice of an array in stored order as it is looked at; writing to it writes there.
+
+    Raises:
+        ImageError: there is no such slice.
+        DataError: the address is of two axes.
+    """
+    axis, index = _index(volume, picks)
+    return _upright(volume, AXES[axis], stored_XYZ[tuple(index)])
+
+
+def _index(volume: Volume, picks: Mapping[str, str]) -> tuple[str, list[Any]]:
+    """Return the axis of a slice, and what picks it of three dimensions in stored order."""
+    axis, place = _place(volume, picks)
+    own = AXES[axis]
+    if volume.backwards[own]:
+        place = volume.shape[own] - 1 - place
+    index: list[Any] = [slice(None)] * 3
+    index[volume.stored[own]] = place
+    return axis, index
 
 
 def _upright(volume: Volume, own: int, values: NDArray[Any]) -> NDArray[Any]:

@@ -30,6 +30,7 @@ from vesalius.explanation import explainer
 from vesalius.reporting import Block, Column, Figure, Notice, Section, Table, figures, summary_table
 from vesalius.reporting.figures.picture import painted
 from vesalius.segmentation import refine
+from vesalius.segmentation.writing import png_mask
 from vesalius.studies.explaining.agreement import NONSENSE
 from vesalius.studies.explaining.maps import file_name
 from vesalius.studies.explaining.targets import by_words, cosine, layer_at
@@ -216,15 +217,9 @@ def _row(case: Case, target: str, mask_HW: NDArray[np.bool_]) -> Segmented:
 
 
 def _keep(context: Context, case: Case, target: str, mask_HW: NDArray[np.bool_]) -> None:
-    """Write a mask as PNG (0 and 255), of the size of its image."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    buffer = BytesIO()
-    Image.fromarray(mask_HW.astype(np.uint8) * 255).save(buffer, "PNG")
+    """Write a mask of the size of its image."""
     name = f"{file_name(case.case_id)}_{target.lower().replace(' ', '-')}.png"
-    write_atomic(context.run.file("masks", name), buffer.getvalue())
+    write_atomic(context.run.file("masks", name), png_mask(mask_HW))
 
 
 def differences(tables: Mapping[str, CaseValues], against: str, context: Context) -> Table:
