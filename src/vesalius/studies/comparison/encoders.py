@@ -51,7 +51,7 @@ def encoders(
     second = zoo.load(
         other, device=context.device, texts=texts or None, seed=context.seed, **settings
     )
-    names = _names(context, second)
+    names = _names(context, second, other)
     both = _clouds(context, second, chosen, names)
     aligning = None
     if both[0].embeddings.width == both[1].embeddings.width and len(rest) >= len(both[0]):
@@ -65,15 +65,19 @@ def encoders(
     return outcome.joined(Outcome(sections=(_layer_map(context, second, chosen, names),)))
 
 
-def _names(context: Context, second: DualEncoder) -> tuple[str, str]:
+def _names(context: Context, second: DualEncoder, name: str) -> tuple[str, str]:
     """Return what the page calls the two, also where both are of one architecture."""
-    first = context.model.name + (", trained here" if context.found.fits else _fresh(context.model))
-    other = f"{second.name}{_fresh(second)}"
+    asked = str(context.run.recipe()["model"]["name"])
+    own = context.model.name
+    first = f"{own}, trained here" if context.found.fits else f"{own}{_fresh(context.model, asked)}"
+    other = f"{second.name}{_fresh(second, name)}"
     return first, other if other != first else f"the other {other}"
 
 
-def _fresh(model: DualEncoder) -> str:
-    return " (never trained)" if model.start.startswith("random") else ""
+def _fresh(model: DualEncoder, asked: str) -> str:
+    """Say that weights were only drawn: those that a Run or a file gave were learnt."""
+    drawn = asked.partition(":")[0] in zoo.ENCODERS and model.start.startswith("random")
+    return " (never trained)" if drawn else ""
 
 
 def _clouds(
