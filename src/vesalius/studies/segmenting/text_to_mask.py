@@ -30,9 +30,8 @@ from vesalius.explanation import explainer
 from vesalius.reporting import Block, Column, Figure, Notice, Section, Table, figures, summary_table
 from vesalius.reporting.figures.picture import painted
 from vesalius.segmentation import refine
-from vesalius.studies.explaining.agreement import NONSENSE
 from vesalius.studies.explaining.maps import file_name
-from vesalius.studies.explaining.targets import by_words, cosine, layer_at
+from vesalius.studies.explaining.targets import NONSENSE, by_words, cosine, layer_at, spread
 from vesalius.studies.inputs import Splits, in_splits, splits_of, text_encoder
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.segmenting.segmenters import Segmenter
@@ -163,16 +162,15 @@ WHY = (
 
 
 def with_masks(cases: CaseSet, targets: Sequence[str], most: int) -> dict[str, list[int]]:
-    """Return, by target, the first cases whose mask of it is not empty."""
+    """Return, by target, the cases whose mask of it is not empty; of many, some spread evenly."""
     found: dict[str, list[int]] = {}
     if cases.regions is None:
         return {}
     for row in range(len(cases)):
         for name, mask in cases[row].masks.items():
-            wanted = name in targets if targets else True
-            if wanted and len(found.get(name, ())) < most and mask.values_HW.any():
+            if (name in targets or not targets) and mask.values_HW.any():
                 found.setdefault(name, []).append(row)
-    return found
+    return {name: spread(own, most) for name, own in found.items()}
 
 
 def _masks(
