@@ -8,8 +8,10 @@ import pytest
 from vesalius import data, encoders
 from vesalius.core import DataError, VesaliusError
 from vesalius.studies import load_recipe, recipe_of, run_study
+from vesalius.studies.explaining.agreement import _nothing
 from vesalius.studies.explaining.faithful import _make_random
-from vesalius.studies.explaining.targets import findings_with_regions, layer_at
+from vesalius.studies.explaining.located import located, without_map
+from vesalius.studies.explaining.targets import Explained, findings_with_regions, layer_at
 
 SMALL = {
     "study": "small",
@@ -46,6 +48,67 @@ def test_the_page_shows_faithfulness_and_the_cascade(scored):
     for words in ("More than the centre Gaussian", "nsertion − deletion", "made random",
                   "Pointing game", "Share of a map"):  # fmt: skip
         assert words in page
+
+
+def test_every_setting_stands_beside_a_random_map_under_its_own_score(scored):
+    page = scored.file("page.html").read_text()
+    for setting in ("zero-shot", "linear probe", "nonsense prompt"):
+        assert f"{setting}, random map" in page
+
+
+def test_controls_are_cut_at_thresholds_of_validation_as_the_maps_are(scored):
+    scores = json.loads(scored.file("scores.json").read_text())
+    for name, own in scores.items():
+        assert "macro_iou" in {score["name"] for score in own}, name
+
+
+def test_an_organ_that_is_no_label_is_scored_when_it_is_named(tmp_path):
+    asked = {"findings": ["Heart"], "prompts": "generic", "settings": ["zero-shot"], "most": 2,
+             "faithfulness": 0, "cascade": 0, "pictures": 0}  # fmt: skip
+    recipe = recipe_of({**SMALL, "explain": [{"agreement": asked}]})
+    run = run_study(recipe, tmp_path / "run", progress=False)
+    scores = json.loads(run.file("scores.json").read_text())
+    assert any(score["label"] == "Heart" for score in scores["maps: zero-shot"])
+    asked["settings"] = ["linear probe"]
+    with pytest.raises(DataError, match="no label that anything learnt from"):
+        run_study(recipe_of({**SMALL, "explain": [{"agreement": asked}]}), tmp_path / "b",
+                  progress=False)  # fmt: skip
+
+
+def test_a_set_whose_outlines_are_no_labels_says_what_they_are_called(tmp_path):
+    said = _nothing(data.read("phantom", n=4, image_size=48)).answer
+    assert "agreement.findings=[" in said
+    assert "Heart" in said
+
+
+def test_maps_of_many_cases_are_made_a_few_at_a_time(monkeypatch):
+    asked = []
+
+    def method(model, images, targets, *, device):
+        asked.append(len(images))
+        return [[np.ones((48, 48), np.float32)] for _ in images]
+
+    monkeypatch.setattr("vesalius.studies.explaining.located.explainer", lambda name: method)
+    cases = data.read("phantom", n=40, image_size=48)
+    target = Explained("zero-shot", None, {"Heart": None})
+    rows = located(target, cases, {"Heart": range(40)}, ("gradcam", "auto"), device="cpu")
+    assert asked == []
+    next(rows)
+    assert asked == [16]
+    assert without_map(next(rows)).heatmap.strides == (0, 0)
+    assert len(list(rows)) == 38
+
+
+def test_texts_that_look_alike_keep_a_file_each(tmp_path):
+    stage = {"maps": {"texts": ["edema", "edema!", "file", "edema"], "pictures": 1}}
+    few = {**SMALL, "data": {**SMALL["data"], "n": 12}, "explain": [stage]}
+    run = run_study(recipe_of(few), tmp_path / "run", progress=False)
+    assert len(list(run.file("overlays").glob("*.png"))) == 36
+    with np.load(next(run.file("maps").glob("*.npz"))) as values:
+        assert set(values) == {"edema", "edema!", "file"}
+    stage["maps"]["texts"] = ["edema", " "]
+    with pytest.raises(DataError, match="empty"):
+        run_study(recipe_of(few), tmp_path / "b", progress=False)
 
 
 def test_a_classifier_that_nobody_kept_is_told(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Annotated
 
@@ -18,29 +18,53 @@ from vesalius.evaluation import (
     case_scores,
     localisation_controls,
     localisation_values,
-    reference,
 )
 from vesalius.explanation import explainer
 from vesalius.reporting import Block, Column, Figure, Notice, Section, Table, figures, summary_table
 from vesalius.reporting.figures.picture import painted
 from vesalius.studies.explaining.faithful import faithful
+from vesalius.studies.explaining.located import Way, located, watched, without_map
 from vesalius.studies.explaining.targets import (
+    NONSENSE,
     Explained,
     Setting,
     cosine,
     explained,
     findings_with_regions,
-    layer_at,
+    outlined_names,
+    spread,
 )
 from vesalius.studies.inputs import Splits, in_splits, splits_of, text_encoder
 from vesalius.studies.outcome import Context, Outcome
 
-NONSENSE = "a photograph of a cat on a sofa"
 MEASURES = ("pointing_game", "mass_in_box", "mass_over_area", "iou", "iou_otsu")
 CONTROLS = {"centre_gaussian": "centre Gaussian", "random_map": "random map",
             "box_area": "area of the region alone"}  # fmt: skip
 TITLE = "Do the maps lie where the findings are?"
 SIDE = 300  # pixels of a picture
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is looked for: ``findings`` (default: all labels that are outlined), by ``prompts``.
+
+    An organ that is no label may be a finding. Of each at most ``most`` cases are looked at, spread
+    evenly.
+    """
+
+    findings: tuple[str, ...] = ()
+    prompts: str = "chest"
+    cases: Splits = "test"
+    most: Annotated[int, Field(ge=1)] = 200
+
+    def outlined(self, cases: CaseSet) -> dict[str, list[int]]:
+        """Return, by finding, the cases to look at."""
+        found = findings_with_regions(cases, self.findings)
+        return {name: spread(rows, self.most) for name, rows in found.items()}
+
+
+SOUGHT = Sought()
+_Outlined = tuple[CaseSet, Mapping[str, Sequence[int]]]  # cases, and by finding which are
 
 
 def agreement(
@@ -49,68 +73,112 @@ def agreement(
     methods: tuple[str, ...] = ("gradcam",),
     layers: tuple[str, ...] = ("auto",),
     settings: tuple[Setting, ...] = ("zero-shot", "linear probe"),
-    prompts: str = "chest",
-    cases: Splits = "test",
-    most: Annotated[int, Field(ge=1)] = 200,
+    sought: Sought = SOUGHT,
     faithfulness: Annotated[int, Field(ge=0)] = 12,
     cascade: Annotated[int, Field(ge=0)] = 6,
     pictures: Annotated[int, Field(ge=0)] = 8,
 ) -> Outcome:
     """Score maps of every method, layer and setting against boxes and masks, beside controls.
 
-    ``layers`` are names of the tower's layers, ``auto``, or a height such as ``50 %``. At most
-    ``most`` cases of each finding are looked at. Thresholds are chosen on validation.
+    ``layers`` are names of the tower's layers, ``auto``, or a height such as ``50 %``. Thresholds
+    are chosen on validation.
     ``faithfulness`` and ``cascade`` are how many cases deletion and insertion, and the
-    randomisation of the model from the top down, are shown on.
+    randomisation of the model from the top down, are shown on, by the first method and layer.
     """
-    judged = in_splits(context.cases, *splits_of(context.cases, cases))
-    where = {name: rows[:most] for name, rows in findings_with_regions(judged).items()}
+    judged = in_splits(context.cases, *splits_of(context.cases, sought.cases))
+    where = sought.outlined(judged)
     if not where:
-        said = "Not scored: no case has a finding with a box or a mask."
-        return Outcome(sections=(Section(TITLE, blocks=[Notice(said)]),))
-    choosing = None if cases == "all" else in_splits(context.cases, "validation")
-    rows_by_method: dict[str, list[Located]] = {}
-    tables: dict[str, CaseValues] = {}
-    told: dict[str, Explained] = {setting: explained(context, setting, list(where), prompts=prompts)
-            for setting in settings}  # fmt: skip
+        return _nothing(judged)
+    told: dict[str, Explained] = {
+        setting: explained(context, setting, list(where), prompts=sought.prompts)
+        for setting in settings
+    }
     if "zero-shot" in told:
         told[NONSENSE] = _nonsense(context, told["zero-shot"])
-    chosen_by = {} if choosing is None else {
-        name: rows[:most] for name, rows in findings_with_regions(choosing).items() if name in where
-    }  # fmt: skip
-    ways = _ways(methods, layers)
-    for setting, target in told.items():
-        for method, layer in ways:
-            name = _name(setting, method, layer, methods, layers)
-            rows = _located(target, judged, where, method, layer, context)
-            others = []
-            if choosing is not None:
-                others = _located(target, choosing, chosen_by, method, layer, context)
-            rows_by_method[name] = rows
-            tables[name] = localisation_values(rows, thresholds_from=others or None, method=name)
-    first = next(iter(rows_by_method.values()))
-    controls = localisation_controls(first, rng=np.random.default_rng(context.seed))
-    tables |= {CONTROLS[name]: replace(table, method=CONTROLS[name])
-               for name, table in controls.items()}  # fmt: skip
+    choosing = None
+    if sought.cases != "all":
+        validation = in_splits(context.cases, "validation")
+        choosing = validation, replace(sought, findings=tuple(where)).outlined(validation)
+    ways = {_name(setting, *way, methods, layers): (target, way)
+            for setting, target in told.items() for way in _ways(methods, layers)}  # fmt: skip
+    tables, shown = _tables(context, ways, (judged, where), choosing, pictures)
     scores = {
         name: tuple(case_scores(table, replicates=context.replicates, seed=context.seed))
         for name, table in tables.items()
     }
     blocks: list[Block] = [
+        *_seen_before(sought.cases, settings),
         summary_table(scores, measures=[f"macro_{m}" for m in MEASURES]),
         _differences(tables, controls_of=list(CONTROLS.values()), context=context),
         figures.forest(_by_finding(scores), measure="mass_in_box"),
     ]
-    sheets = _sheets(judged, rows_by_method, pictures)
-    sections = [Section(TITLE, WHY, [*blocks, *sheets])]
-    sections += faithful(
-        context, told, judged, where, methods[0], few=faithfulness, cascade=cascade
-    )
+    sections = [Section(TITLE, WHY, [*blocks, *_sheets(judged, shown)])]
+    first = _ways(methods, layers)[0]
+    sections += faithful(context, told, judged, where, first, few=faithfulness, cascade=cascade)
     return Outcome(
         scores={f"maps: {name}": own for name, own in scores.items()},
         sections=tuple(sections),
         answer=_sentence(scores, tables),
     )
+
+
+def _nothing(cases: CaseSet) -> Outcome:
+    """Say why nothing is scored, and what could be."""
+    said = "Not scored: no case has a label that is outlined by a box or a mask of its name."
+    if names := outlined_names(cases):
+        said += (
+            f" Outlined are {', '.join(names[:10])}: name what to look for, and words for it "
+            f"(agreement.findings=[{names[0]}] agreement.prompts=generic)."
+        )
+    return Outcome(sections=(Section(TITLE, blocks=[Notice(said)]),), answer=said)
+
+
+def _seen_before(cases: Splits, settings: Sequence[Setting]) -> list[Block]:
+    """Warn where a setting is judged on cases that it learnt from."""
+    learnt = [setting for setting in settings if setting != "zero-shot"]
+    if cases != "all" or not learnt:
+        return []
+    return [Notice(
+        f"Cases of all splits are judged: {' and '.join(learnt)} learnt from the labels (not from "
+        "boxes or masks) of some of them, so beside zero-shot they are seen too well."
+    )]  # fmt: skip
+
+
+def _tables(
+    context: Context,
+    ways: Mapping[str, tuple[Explained, Way]],
+    judged: _Outlined,
+    choosing: _Outlined | None,
+    pictures: int,
+) -> tuple[dict[str, CaseValues], dict[str, list[Located]]]:
+    """Return the measures of every way's maps and of the controls, and the maps to be drawn.
+
+    Of full-size maps only those of one way's validation cases, and the drawn, are held.
+    """
+    tables: dict[str, CaseValues] = {}
+    shown: dict[str, list[Located]] = {name: [] for name in ways}
+    places = frozenset(spread(range(sum(map(len, judged[1].values()))), pictures))
+    rows: list[Located] = []
+    others: list[Located] = []
+    for name, (target, way) in ways.items():
+        others.clear()
+        if choosing is not None:
+            others += located(target, *choosing, way, device=context.device)
+        made = located(target, *judged, way, device=context.device)
+        sizes = None if tables else rows
+        tables[name] = localisation_values(
+            watched(made, shown[name], places, sizes=sizes),
+            thresholds_from=others or None,
+            method=name,
+        )
+    controls = localisation_controls(
+        rows,
+        thresholds_from=[without_map(row) for row in others] or None,
+        rng=np.random.default_rng(context.seed),
+    )
+    tables |= {CONTROLS[name]: replace(table, method=CONTROLS[name])
+               for name, table in controls.items()}  # fmt: skip
+    return tables, shown
 
 
 WHY = (
@@ -122,7 +190,7 @@ WHY = (
 )
 
 
-def _ways(methods: Sequence[str], layers: Sequence[str]) -> list[tuple[str, str]]:
+def _ways(methods: Sequence[str], layers: Sequence[str]) -> list[Way]:
     """Return every method with every layer; one that reads no layer stands once."""
     return [
         (method, layer)
@@ -144,31 +212,6 @@ def _nonsense(context: Context, of: Explained) -> Explained:
     text_1D = text_encoder(context)([NONSENSE])
     score = cosine(text_1D[0] / np.linalg.norm(text_1D[0]), context.device)
     return Explained(NONSENSE, of.model, dict.fromkeys(of.scores, score))
-
-
-def _located(
-    target: Explained,
-    cases: CaseSet,
-    where: Mapping[str, Sequence[int]],
-    method: str,
-    layer: str,
-    context: Context,
-) -> list[Located]:
-    """Make the map of every case and finding that is outlined."""
-    function = explainer(method)
-    found = []
-    for finding, rows in where.items():
-        own = cases.select(np.array(rows))
-        chosen = {} if layer == "auto" else {"layer": layer_at(target.model, layer)}
-        maps = function(
-            target.model, own.images, {finding: target.scores[finding]},
-            device=context.device, **chosen,
-        )  # fmt: skip
-        for row, (heatmap,) in enumerate(maps):
-            case = own[row]
-            region = reference(case, finding)
-            found.append(Located(case.case_id, finding, heatmap, region, case.patient_id))
-    return found
 
 
 def _differences(
@@ -199,22 +242,16 @@ def _by_finding(scores: Mapping[str, Sequence[Score]]) -> dict[str, list[Score]]
     return {name: [s for s in own if s.label] for name, own in scores.items()}
 
 
-def _sheets(
-    cases: CaseSet, rows_by_method: Mapping[str, Sequence[Located]], pictures: int
-) -> list[Figure]:
+def _sheets(cases: CaseSet, shown: Mapping[str, Sequence[Located]]) -> list[Figure]:
     """Draw cases side by side: the image with what was outlined, then each method's map."""
-    some = next(iter(rows_by_method.values()))
-    step = max(len(some) // max(pictures, 1), 1)
-    chosen = list(range(0, len(some), step))[:pictures]
     sheet = []
-    for at in chosen:
-        row = some[at]
+    for at, row in enumerate(next(iter(shown.values()))):
         case = cases[int(np.flatnonzero(cases.case_ids == row.case_id)[0])]
         image = case.image.read()
         boxes = [box for box in case.boxes if box.label == row.finding]
         mask = case.masks.get(row.finding)
         drawn, titles = [painted(image, mask=mask, boxes=boxes, side=SIDE)], ["outlined"]
-        for name, own in rows_by_method.items():
+        for name, own in shown.items():
             heat = own[at].heatmap
             assert isinstance(heat, Heatmap)
             drawn.append(painted(image, boxes=boxes, mask=mask, heatmap=heat, side=SIDE))
@@ -234,6 +271,6 @@ def _sentence(scores: Mapping[str, Sequence[Score]], tables: Mapping[str, CaseVa
     n = len(next(iter(tables.values())))
     for name, own in scores.items():
         score = next((s for s in own if s.name == "macro_mass_in_box"), None)
-        if score is not None and name not in ("nonsense prompt", CONTROLS["random_map"]):
+        if score is not None and not name.startswith(("nonsense prompt", CONTROLS["random_map"])):
             said.append(f"{name} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}]")
     return f"Share of a map's mass inside the region ({n:,} maps): {', '.join(said)}."

@@ -25,7 +25,8 @@ from vesalius.evaluation import (
 )
 from vesalius.explanation import explainer
 from vesalius.reporting import Section, figures, summary_table
-from vesalius.studies.explaining.targets import Explained
+from vesalius.studies.explaining.located import Way
+from vesalius.studies.explaining.targets import NONSENSE, Explained, layer_at, spread
 from vesalius.studies.outcome import Context
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the layers that are made random, from
 DELETION = (
     "Deletion takes pixels away, the most marked first; insertion puts them onto a blurred image. "
     "A map that carries the score makes it fall early and rise early, so insertion less deletion "
-    "is large. A random map stands beside it."
+    "is large. Areas are in the units of each setting's own score: compare each with the random "
+    "map under that score, which stands below it, and not with another setting."
 )
 CASCADE = (
     "The tower's layers are given random weights of the same mean and spread, from the top down; "
@@ -50,7 +52,7 @@ def faithful(
     told: Mapping[str, Explained],
     cases: CaseSet,
     where: Mapping[str, Sequence[int]],
-    method: str,
+    way: Way,
     *,
     few: int,
     cascade: int,
@@ -59,13 +61,13 @@ def faithful(
     sections = []
     pairs = [(finding, row) for finding, rows in where.items() for row in rows]
     if few:
-        scores = _curves(context, told, cases, _spread(pairs, few), method)
+        scores = _curves(context, told, cases, spread(pairs, few), way)
         measures = ("macro_insertion_minus_deletion", "macro_deletion_auc", "macro_insertion_auc")
         table = summary_table(scores, measures=measures)
         sections.append(Section("Do the maps carry the score?", DELETION, [table]))
     if cascade:
         setting, target = next(iter(told.items()))
-        lines = {setting: _cascade(context, target, cases, _spread(pairs, cascade), method)}
+        lines = {setting: _cascade(context, target, cases, spread(pairs, cascade), way)}
         figure = figures.trend(
             lines, measure="map_likeness", along="layers made random, from the top", percent=True
         )
@@ -73,27 +75,24 @@ def faithful(
     return sections
 
 
-def _spread(pairs: Sequence[tuple[str, int]], most: int) -> list[tuple[str, int]]:
-    step = max(len(pairs) // most, 1)
-    return list(pairs[::step][:most])
-
-
 def _curves(
     context: Context,
     told: Mapping[str, Explained],
     cases: CaseSet,
     pairs: Sequence[tuple[str, int]],
-    method: str,
+    way: Way,
 ) -> dict[str, tuple[Score, ...]]:
     rng = np.random.default_rng(context.seed)
     rows: dict[str, list[Curves]] = {}
     for setting, target in told.items():
+        called = "nonsense prompt" if setting == NONSENSE else setting
         for finding, row in pairs:
             case, score = cases[row], target.scores[finding]
             image = case.image.read()
-            maps = {setting: _map(target.model, image, score, method, context.device)}
-            if not rows.get("random map") or len(rows["random map"]) < len(pairs):
-                maps["random map"] = random_map(image.shape[0], image.shape[1], rng)
+            maps = {
+                called: _map(target.model, image, score, way, context.device),
+                f"{called}, random map": random_map(image.shape[0], image.shape[1], rng),
+            }
             for name, map_HW in maps.items():
                 curves = deletion_insertion(
                     _predict(target.model, score, context.device), image, map_HW, steps=STEPS,
@@ -103,15 +102,23 @@ def _curves(
                     Curves(case.case_id, finding, curves, case.patient_id)
                 )
     return {
-        name: tuple(case_scores(faithfulness_values(own, method=name), seed=context.seed))
+        name: tuple(
+            case_scores(
+                faithfulness_values(own, method=name),
+                replicates=context.replicates,
+                seed=context.seed,
+            )
+        )
         for name, own in rows.items()
     }
 
 
 def _map(
-    model: DualEncoder, image: NDArray[np.uint8], score: Any, method: str, device: str
+    model: DualEncoder, image: NDArray[np.uint8], score: Any, way: Way, device: str
 ) -> NDArray[np.floating[Any]]:
-    ((heatmap,),) = explainer(method)(model, [image], {"": score}, device=device)
+    method, layer = way
+    chosen = {} if layer == "auto" else {"layer": layer_at(model, layer)}
+    ((heatmap,),) = explainer(method)(model, [image], {"": score}, device=device, **chosen)
     values_HW: NDArray[np.floating[Any]] = heatmap.values_HW
     return values_HW
 
@@ -136,7 +143,7 @@ def _cascade(
     target: Explained,
     cases: CaseSet,
     pairs: Sequence[tuple[str, int]],
-    method: str,
+    way: Way,
 ) -> dict[float, Score]:
     """Return how alike maps stay to the whole model's, by the share of layers made random."""
     import torch
@@ -144,7 +151,7 @@ def _cascade(
     model = deepcopy(target.model)
     images = [cases[row].image.read() for _, row in pairs]
     scores = [target.scores[finding] for finding, _ in pairs]
-    whole = [_map(model, image, score, method, context.device)
+    whole = [_map(model, image, score, way, context.device)
              for image, score in zip(images, scores, strict=True)]  # fmt: skip
     layers = list(layers_of(model).values())[::-1]
     generator = torch.Generator().manual_seed(context.seed)
@@ -156,7 +163,7 @@ def _cascade(
         done = upto
         alike_N = np.array([
             randomisation_similarity(
-                before, _map(model, image, score, method, context.device)
+                before, _map(model, image, score, way, context.device)
             ).spearman
             for before, image, score in zip(whole, images, scores, strict=True)
         ])  # fmt: skip

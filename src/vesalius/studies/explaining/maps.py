@@ -5,7 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 from pydantic import Field
@@ -40,6 +41,9 @@ def maps(
     ``maps/CASE.npz`` keeps the raw values by text, at the pixels of the original image,
     ``overlays/CASE_TEXT.png`` the picture. What is there already is not made again.
     """
+    texts = tuple(dict.fromkeys(texts))
+    if not all(text.strip() for text in texts):
+        raise DataError("a text is empty: say what to look for")
     chosen = in_splits(context.cases, *splits_of(context.cases, cases))
     function, unreadable = explainer(method), []
     settings = {} if layer == "auto" else {"layer": layer_at(context.model, layer)}
@@ -80,7 +84,7 @@ def _file(context: Context, cases: CaseSet, row: int) -> Path:
 
 
 def file_name(case_id: str) -> str:
-    """Return a file name that no other case has: a slug alone may be that of two."""
+    """Return a file name that no other case or text has: a slug alone may be that of two."""
     return f"{slug(case_id)}-{sha256(case_id.encode()).hexdigest()[:6]}"
 
 
@@ -90,12 +94,14 @@ def _keep(context: Context, cases: CaseSet, row: int, heatmaps: list[Heatmap]) -
     masks, boxes = outlines(case)
     image = case.image.read()
     for own in heatmaps:
-        name = f"{file_name(case.case_id)}_{slug(own.target)}.png"
+        name = f"{file_name(case.case_id)}_{file_name(own.target)}.png"
         drawn = picture(image, mask=masks, boxes=boxes, heatmap=own)
         write_atomic(context.run.file("overlays", name), drawn)
-    buffer = BytesIO()
-    values: dict[str, Any] = {own.target: own.values_HW.astype(np.float32) for own in heatmaps}
-    np.savez_compressed(buffer, **values)
+    buffer = BytesIO()  # as savez_compressed writes it, which has no room for a text such as "file"
+    with ZipFile(buffer, "w", ZIP_DEFLATED) as archive:
+        for own in heatmaps:
+            with archive.open(f"{own.target}.npy", "w", force_zip64=True) as member:
+                np.save(member, own.values_HW.astype(np.float32))
     write_atomic(_file(context, cases, row), buffer.getvalue())
 
 

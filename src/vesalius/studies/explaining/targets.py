@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -23,8 +23,10 @@ from vesalius.training import load_classifier
 if TYPE_CHECKING:
     from vesalius.encoders import DualEncoder
 
+NONSENSE = "a photograph of a cat on a sofa"
 Setting = Literal["zero-shot", "linear probe", "fine-tune"]
 Score = Callable[[Any], Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def explained(
         _, probe = linear_probe(features, context.cases)
         names = context.cases.label_names
         scores = {
-            finding: _linear(probe.weights_CD[names.index(finding)], context.device)
+            finding: _linear(probe.weights_CD[_at(names, finding, setting)], context.device)
             for finding in findings
         }
         return Explained(setting, context.model, scores)
@@ -68,7 +70,7 @@ def explained(
     return Explained(
         setting,
         classifier.encoder,
-        {f: _linear(weight_CD[labels.index(f)], context.device) for f in findings},
+        {f: _linear(weight_CD[_at(labels, f, setting)], context.device) for f in findings},
     )
 
 
@@ -115,19 +117,51 @@ def _linear(weight_D: np.ndarray, device: str) -> Score:
     return lambda image_BD: image_BD @ weight
 
 
-def findings_with_regions(cases: CaseSet) -> dict[str, list[int]]:
-    """Return, by finding, the cases in which it is present and outlined."""
+def _at(names: Sequence[str], finding: str, setting: str) -> int:
+    if finding not in names:
+        raise DataError(
+            f"{setting} cannot be explained for {finding!r}: it is outlined, but no label that "
+            "anything learnt from; leave the setting out (settings=[zero-shot])"
+        )
+    return names.index(finding)
+
+
+def findings_with_regions(cases: CaseSet, names: Sequence[str] = ()) -> dict[str, list[int]]:
+    """Return, by finding, the cases in which it is present and outlined.
+
+    ``names`` are the findings (default: the labels). One that is no label, such as an organ, is
+    present where it is outlined.
+    """
     from vesalius.evaluation import reference
 
-    found: dict[str, list[int]] = {name: [] for name in cases.label_names}
+    found: dict[str, list[int]] = {name: [] for name in names or cases.label_names}
     if cases.regions is None:
         return {}
     for row in range(len(cases)):
         case = cases[row]
-        for name in found:
-            if case.labels.get(name) and reference(case, name) is not None:
-                found[name].append(row)
+        for name, rows in found.items():
+            if case.labels.get(name, name not in cases.label_names):
+                rows += [row] if reference(case, name) is not None else []
     return {name: rows for name, rows in found.items() if rows}
+
+
+def outlined_names(cases: CaseSet) -> list[str]:
+    """Return what the boxes and masks of a set are called."""
+    if cases.regions is None:
+        return []
+    return sorted(
+        {name for case in cases for name in (*case.masks, *(b.label for b in case.boxes))}
+    )
+
+
+def spread(rows: Sequence[T], most: int) -> list[T]:
+    """Return at most so many, spread evenly: sets stand in order of class, site or severity.
+
+    >>> spread(range(9), 4)
+    [0, 2, 4, 6]
+    """
+    n = min(most, len(rows))
+    return [rows[i * len(rows) // n] for i in range(n)]
 
 
 def layer_at(model: DualEncoder, layer: str) -> str:

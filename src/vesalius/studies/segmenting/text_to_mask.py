@@ -26,14 +26,14 @@ from vesalius.evaluation import (
     centre_gaussian,
     segmentation_values,
 )
+from vesalius.evaluation.localisation.regions import region_mask
 from vesalius.explanation import explainer
 from vesalius.reporting import Block, Column, Figure, Notice, Section, Table, figures, summary_table
 from vesalius.reporting.figures.picture import painted
-from vesalius.segmentation import refine
+from vesalius.segmentation import boxes_of, refine
 from vesalius.segmentation.writing import png_mask
-from vesalius.studies.explaining.agreement import NONSENSE
 from vesalius.studies.explaining.maps import file_name
-from vesalius.studies.explaining.targets import by_words, cosine, layer_at
+from vesalius.studies.explaining.targets import NONSENSE, by_words, cosine, layer_at, spread
 from vesalius.studies.inputs import Splits, in_splits, splits_of, text_encoder
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.segmenting.segmenters import Segmenter
@@ -41,6 +41,7 @@ from vesalius.studies.segmenting.segmenters import Segmenter
 MEASURES = ("dsc", "iou", "nsd", "hd95")
 TITLE = "How good are masks from words?"
 CENTRE, WHOLE, ORACLE = "a disc at the centre", "the whole image", "ceiling: the true box"
+BOX = "the true box, filled"
 FLOORS = (CENTRE, WHOLE)
 AT_ONCE = 16
 SIDE = 300
@@ -159,21 +160,21 @@ WHY = (
     "The map of where the model looks for the words becomes a mask (refiner), its box and points "
     "a second one (segmenter). Empty and missing masks count as 0. A method must beat the floors: "
     "the whole image, a disc at the centre, the same way asked for nonsense; the true box, given "
-    "to the same segmenter, is the most that a better map could bring."
+    "to the same segmenter, is the most that a better box could bring. Where that is less than the "
+    "true box filled, the segmenter spoils what it is given: another one is needed."
 )
 
 
 def with_masks(cases: CaseSet, targets: Sequence[str], most: int) -> dict[str, list[int]]:
-    """Return, by target, the first cases whose mask of it is not empty."""
+    """Return, by target, the cases whose mask of it is not empty; of many, some spread evenly."""
     found: dict[str, list[int]] = {}
     if cases.regions is None:
         return {}
     for row in range(len(cases)):
         for name, mask in cases[row].masks.items():
-            wanted = name in targets if targets else True
-            if wanted and len(found.get(name, ())) < most and mask.values_HW.any():
+            if (name in targets or not targets) and mask.values_HW.any():
                 found.setdefault(name, []).append(row)
-    return found
+    return {name: spread(own, most) for name, own in found.items()}
 
 
 def _masks(
@@ -200,6 +201,7 @@ def _masks(
     found[WHOLE] = np.ones((height, width), bool)
     if segment.by_boxes is not None:
         found[ORACLE] = segment.from_boxes(image, truth)
+        found[BOX] = region_mask(boxes_of(truth), (height, width))
     if segment.by_words is not None:
         found[f"{segment.name}, by its own words"] = segment.by_words(image, target)
     return found

@@ -17,6 +17,7 @@ from pydantic import Field
 from vesalius.core import CaseSet, DataError, Heatmap, Mask
 from vesalius.core.files import slug
 from vesalius.evaluation import CaseValues, Segmented, case_scores, segmentation_values
+from vesalius.evaluation.ranking import midranks
 from vesalius.reporting import Block, Figure, Notice, Section, figures, summary_table
 from vesalius.reporting.figures.picture import painted
 from vesalius.segmentation.weak import (
@@ -49,7 +50,8 @@ TITLE = "What does a U-Net learn from masks that words made?"
 WHY = (
     "The masks that words make on training images teach a U-Net, those that two refiners agree on "
     "most counting alone; its snapshots vote. Beside it U-Nets that drawn masks taught, from a "
-    "share of the training cases. Nothing is chosen on test."
+    "share of the training cases; their epochs are chosen on the drawn masks of all validation "
+    "cases, which the share does not count. Nothing is chosen on test."
 )
 _Taught = tuple[CaseSet, list[NDArray[np.bool_]], list[NDArray[np.float64]] | None]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -104,6 +106,7 @@ def weak(
     counts = f"{known:,} of {len(train):,} pseudo-masks were trusted."
     blocks: list[Block] = [
         Notice(counts if known else f"{counts} No U-Net could learn from words."),
+        Notice(_trust_told(_table(train, target, pseudo, "pseudo-masks"), agreement_N)),
         summary_table(scores, measures=[f"macro_{m}" for m in MEASURES]),
         differences(tables, "words alone", context),
         *_sheet(test, target, own_masks, shown),
@@ -182,6 +185,22 @@ def _pseudo(
         either = int((first | second).sum())
         agreement.append(int((first & second).sum()) / either if either else 0.0)
     return masks, np.array(agreement)
+
+
+def _trust_told(table: CaseValues, agreement_N: NDArray[np.float64]) -> str:
+    """Say whether agreement is a sign of a good mask: two refiners of one bad map may agree too."""
+    dsc_N = table.values_NK[:, table.measures.index("dsc")]
+    said = f"The pseudo-masks' DSC with the drawn masks is {dsc_N.mean():.3f} (n={len(dsc_N):,})"
+    if min(len(np.unique(dsc_N)), len(np.unique(agreement_N))) < 2:
+        return (
+            f"{said}; whether agreement tells good ones cannot be said. Nothing was chosen by it."
+        )
+    ranks = [midranks(own_N) for own_N in (dsc_N, agreement_N)]
+    r = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    return (
+        f"{said}; its rank correlation with the refiners' agreement is {r:+.2f}, and near 0 trust "
+        "tells nothing. Nothing was chosen by it."
+    )
 
 
 def _predicted(segmenter: Segmenter, cases: CaseSet, context: Context) -> list[PredictedMask]:
