@@ -19,6 +19,7 @@ from vesalius.reporting import Notice, Page, Section, Tile, render, scores_markd
 from vesalius.reporting import tile as key_figure
 from vesalius.reporting.measures import measure
 from vesalius.studies.audit import audit_section
+from vesalius.studies.figure_files import write_figures
 from vesalius.studies.fingerprint import fingerprint
 from vesalius.studies.outcome import Context, Outcome
 from vesalius.studies.recipe import COMPARISONS, EVALUATIONS, EXPLANATIONS, SEGMENTATIONS, Recipe
@@ -54,6 +55,7 @@ def write_page(finished: Finished) -> None:
         log.warning("%s", notice.text)
     write_atomic(run.file("page.html"), render(page))
     write_atomic(run.file("scores.md"), _markdown(page, finished))
+    write_figures(run, page)
 
 
 def write_scores(run: Run, scores: Scores) -> None:

@@ -13,7 +13,7 @@ from vesalius.reporting import Notice
 from vesalius.studies import compare_folders, embed_data, load_recipe, recipe_of, run_study
 from vesalius.studies.comparison import clouds as cloud_room
 from vesalius.studies.comparison.clouds import Cloud, halves, without_shared_patients
-from vesalius.studies.comparison.design import Design, compared, sentence
+from vesalius.studies.comparison.design import Design, compared, halves_compared, sentence
 from vesalius.studies.comparison.groups import values_of
 from vesalius.studies.comparison.likeness import ORIGINAL, likeness
 from vesalius.studies.comparison.many import all_pairs
@@ -83,6 +83,9 @@ def test_site_shift_says_whether_the_sites_differ_where_and_how_many_cases_show_
     for words in ("site A", "site B", "relabellings of patients", "trustworthiness",
                   "How many cases show it?", "Which cases drive it?", "Holm"):  # fmt: skip
         assert words in page
+    files = {path.name for path in sites.file("figures").iterdir()}
+    assert any("differ-1.svg" in name for name in files), "the null's histogram"
+    assert {path.rpartition(".")[2] for path in files} >= {"svg", "png", "jpg"}
     (scores,) = scores_of(sites).values()
     mmd2 = next(s for s in scores if s["name"] == "mmd2")
     assert mmd2["low"] < mmd2["value"] < mmd2["high"]
@@ -275,6 +278,13 @@ def test_halves_keep_patients_whole_and_lose_nobody(rng):
     one, two = halves(own, rng)
     assert not set(one.cases.patient_ids) & set(two.cases.patient_ids)
     assert {*one.cases.case_ids, *two.cases.case_ids} == set(own.cases.case_ids)
+
+
+def test_a_cloud_too_small_to_part_has_no_control(rng):
+    few = cloud(rng.normal(size=(6, 3)), "a", np.array(["p", "p", "q", "q", "r", "r"]))
+    assert halves_compared(few, Design(permutations=19), rng=rng) is None
+    many = cloud(rng.normal(size=(20, 3)), "a")
+    assert halves_compared(many, Design(permutations=19), rng=rng).p_value > 0
 
 
 def test_a_rotation_learnt_on_other_cases_undoes_a_rotation(rng):

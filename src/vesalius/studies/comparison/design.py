@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from vesalius.core import DataError
 from vesalius.evaluation import ClassifierTest, MMDTest, Similarity, WithinTest, mmd_test
 from vesalius.reporting.numbers import significant
-from vesalius.studies.comparison.clouds import Cloud, Unit, exchanged
+from vesalius.studies.comparison.clouds import Cloud, Unit, exchanged, halves
 
 Positive = Annotated[float, Field(gt=0)]
 ALPHA = 0.05
@@ -66,6 +67,20 @@ def compared(
         second.values(normalise=design.normalise),
         **settings,
     )
+
+
+def halves_compared(
+    cloud: Cloud,
+    design: Design,
+    *,
+    rng: np.random.Generator,
+    device: str | None = None,
+) -> MMDTest | None:
+    """Test two halves of one cloud, where nothing differs; None where there are too few to part."""
+    try:
+        return compared(*halves(cloud, rng), design, rng=rng, device=device)
+    except DataError:
+        return None
 
 
 def sentence(test: MMDTest, first: Cloud, second: Cloud) -> str:

@@ -22,6 +22,7 @@ from vesalius.studies.comparison.clouds import Cloud
 from vesalius.studies.comparison.design import DESIGN, Design
 from vesalius.studies.comparison.likeness import ORIGINAL, Original, likeness
 from vesalius.studies.comparison.shift import shift
+from vesalius.studies.figure_files import write_figures
 from vesalius.studies.outcome import Outcome
 from vesalius.studies.overrides import override
 from vesalius.studies.recipe import recipe_of
@@ -117,6 +118,7 @@ def _write(run: Run, clouds: list[Cloud], outcome: Outcome, notices: list[Notice
         created=datetime.now(UTC).date().isoformat(),
     )
     write_atomic(run.file("page.html"), render(page))
+    write_figures(run, page)
     tables = scores_markdown(outcome.scores)
     write_atomic(run.file("scores.md"), f"# {page.question}\n\n{page.answer}\n\n{tables}")
 

@@ -11,13 +11,12 @@ import numpy as np
 
 from vesalius.core import DataError
 from vesalius.evaluation import MMDTest, benjamini_hochberg, holm, median_bandwidth
+from vesalius.evaluation.two_sample.kernels import WITH_BANDWIDTH
 from vesalius.reporting import Column, Notice, Section, Table, figures
 from vesalius.reporting.numbers import significant
 from vesalius.studies.comparison.clouds import Cloud, without_shared_patients
 from vesalius.studies.comparison.design import ALPHA, Design, compared, said_p, with_interval
 from vesalius.studies.outcome import Context, Outcome
-
-WITH_BANDWIDTH = ("rbf", "laplace")
 
 
 def all_pairs(context: Context, clouds: Sequence[Cloud], *, what: str, design: Design) -> Outcome:

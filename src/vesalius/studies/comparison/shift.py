@@ -12,13 +12,13 @@ from vesalius.reporting import Block, Column, Notice, Section, Table, figures
 from vesalius.studies.comparison.clouds import (
     Cloud,
     exchanged,
-    halves,
     without_shared_patients,
 )
 from vesalius.studies.comparison.design import (
     ALPHA,
     Design,
     compared,
+    halves_compared,
     said_p,
     sentence,
     with_interval,
@@ -47,7 +47,7 @@ def shift(
         bandwidth="median", gamma=None,
     )  # fmt: skip
     classifier = _classified(first, second, design, rng)
-    null = _control(first, design, rng, device)
+    null = halves_compared(first, design, rng=rng, device=device)
     blocks: list[Block] = [*([Notice(left_out)] if left_out else [])]
     blocks += _remarks(test, (first, second))
     blocks.append(_table(tests, classifier, null, first))
@@ -91,16 +91,6 @@ def _classified(
             permutations=design.permutations,
             rng=rng,
         )
-    except DataError:
-        return None
-
-
-def _control(
-    first: Cloud, design: Design, rng: np.random.Generator, device: str | None
-) -> MMDTest | None:
-    """Test two halves of one cloud; None where there are too few to part."""
-    try:
-        return compared(*halves(first, rng), design, rng=rng, device=device)
     except DataError:
         return None
 
